@@ -1,0 +1,40 @@
+# Every target does its own set-up: a virtual environment in .venv with the versions of requirements.lock.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SEEDS  ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## train SimZSS on a small drawn world, evaluate it, make the pictures (SEEDS=3 for mean and spread)
+	$(BIN)/simzss demo --output runs/demo --seeds $(SEEDS)
+
+test: $(READY) ## run the default tests (about 3 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-all: $(READY) ## run the slow tests too
+	$(BIN)/python -m pytest -m "not gpu and not network"
+
+check: $(READY) ## formatter, linter, types, import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the environment, the caches and every run
+	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Networks and tensor mathematics: the frozen vision backbone, the text encoder, their tokens and poolings."""

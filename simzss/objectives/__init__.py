@@ -1,0 +1,1 @@
+"""The alignment methods behind one interface: one file, one method."""

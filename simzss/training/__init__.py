@@ -1,0 +1,1 @@
+"""Training with Lightning: the module, the optimiser, what is watched and what is kept."""

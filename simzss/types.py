@@ -1,0 +1,127 @@
+"""What travels between the rooms of the house: small typed results, and the words for their axes.
+
+The axis words, used in every annotation of the package:
+
+========== ==========================================================================================
+batch      image-caption pairs (of this process, unless said otherwise)
+height     pixel rows of an image, `width` its pixel columns
+patches    patches of an image, row by row: `rows * columns`
+tokens     positions of a tokenised caption, start and end token included
+mentions   occurrences of a bank concept in the captions of the batch
+concepts   entries of the concept bank
+classes    classes of a segmentation benchmark
+prompts    texts that stand for a class, one per template
+dim        width of the shared embedding space, that is of the vision backbone
+========== ==========================================================================================
+
+One word per thing: a *concept* is an entry of the bank, a *mention* one occurrence of it in one caption. A temperature
+divides, a scale multiplies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+TensorData = TypeVar("TensorData", bound="_TensorData")
+
+
+@dataclass
+class _TensorData:
+    """A dataclass of tensors (and further such dataclasses) that moves between devices as one thing.
+
+    Not frozen: Lightning moves a batch by its own `to`, and refuses frozen dataclasses without one.
+    """
+
+    def to(self: TensorData, device: torch.device | str, *, non_blocking: bool = False) -> TensorData:
+        """The same data on another device."""
+        return self._map("to", device, non_blocking=non_blocking)
+
+    def pin_memory(self: TensorData) -> TensorData:
+        """The same data in page-locked memory, from which a copy to the accelerator does not block."""
+        return self._map("pin_memory")
+
+    def _map(self: TensorData, method: str, *args: object, **kwargs: object) -> TensorData:
+        moved = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            movable = isinstance(value, Tensor | _TensorData)
+            moved[field.name] = getattr(value, method)(*args, **kwargs) if movable else value
+        return type(self)(**moved)
+
+
+@dataclass
+class ImageFeatures(_TensorData):
+    """The output of a vision backbone after its final norm, not yet L2-normalised."""
+
+    cls: Float[Tensor, "batch dim"]
+    """The class token."""
+    patches: Float[Tensor, "batch patches dim"]
+    """The patch tokens, row by row, without class and register tokens."""
+    grid: tuple[int, int]
+    """Rows and columns of the patch grid; their product is the number of patches."""
+
+
+@dataclass
+class TextFeatures(_TensorData):
+    """The output of the text encoder, projected to the width of the vision backbone, not yet L2-normalised."""
+
+    eos: Float[Tensor, "batch dim"]
+    """The token at the end-of-text position: the embedding of the whole caption."""
+    tokens: Float[Tensor, "batch tokens dim"]
+    """Every token, start and end token included; positions after the end token carry no meaning."""
+
+
+@dataclass
+class ConceptMentions(_TensorData):
+    """Where the concepts of the bank stand in the captions of a batch, in the order of the captions."""
+
+    caption: Int[Tensor, " mentions"]
+    """Row of the batch whose caption (and image) this mention belongs to."""
+    concept: Int[Tensor, " mentions"]
+    """Entry of the bank."""
+    start: Int[Tensor, " mentions"]
+    """First token of the mention."""
+    end: Int[Tensor, " mentions"]
+    """One past its last token."""
+
+
+@dataclass
+class CaptionBatch(_TensorData):
+    """Image-caption pairs, ready for the two encoders."""
+
+    images: Float[Tensor, "batch 3 height width"]
+    """RGB, normalised with the statistics the backbone was trained with."""
+    ids: Int[Tensor, "batch tokens"]
+    """Token ids, padded behind the end token to the longest caption of the batch."""
+    mentions: ConceptMentions
+
+
+@dataclass
+class CaptionEmbeddings(_TensorData):
+    """All that a loss needs to see of the captions: their gradient is the gradient of the text encoder."""
+
+    caption: Float[Tensor, "batch dim"]
+    """One L2-normalised embedding per caption."""
+    mentions: Float[Tensor, "mentions dim"]
+    """One embedding per mention, as the objective pools it from its tokens."""
+
+
+@dataclass
+class LossTerms(_TensorData):
+    """What an objective returns for a batch. Only `total` is meant to be differentiated; the rest is for watching."""
+
+    total: Float[Tensor, ""]
+    """The loss to minimise; averaged over processes it is the loss of the global batch."""
+    contrastive: Float[Tensor, ""]
+    """Image-caption contrastive loss (L_g)."""
+    concept: Float[Tensor, ""]
+    """Concept loss (L_l); zero where the objective has none."""
+    concept_accuracy: Float[Tensor, ""]
+    """Share of the global batch's mentions whose visual concept is closest to its own class weight; NaN without any."""
+    concepts_present: Int[Tensor, ""]
+    """Number of distinct concepts mentioned in the global batch."""

@@ -1,0 +1,15 @@
+"""What every test may use: where the real data lies, and a calm number of threads."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data; a test that asks for it is skipped where it is absent."""
+    path = Path(os.environ.get("SIMZSS_SHARED", Path(__file__).parents[2] / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"no real data at {path} (set SIMZSS_SHARED)")
+    return path
