@@ -17,7 +17,7 @@ _PUBLIC = {
     "load_model": "simzss.objectives.model",
 }
 
-__all__ = ["AlignedModel", "ConceptBank", "ConceptExtractor", "Segmenter", "UserError", "load_model"]  # noqa: F822
+__all__ = ["AlignedModel", "ConceptBank", "ConceptExtractor", "Segmenter", "UserError", "load_model"]
 
 
 def __getattr__(name: str) -> Any:

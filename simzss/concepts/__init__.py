@@ -1,1 +1,1 @@
-"""The language side: captions to grounded concepts. No learned weights of ours; usable without the rest of the package."""
+"""The language side: captions to grounded concepts. No learned weights of ours; usable on its own."""

@@ -1,0 +1,84 @@
+"""The command `simzss`: wiring only.
+
+Every command is one typed function in `simzss.commands`; typer turns its signature and docstring into options and
+`--help`. A command's module is imported when the command is called, so that `simzss concepts` never pays for torch.
+
+Bad input ends in one line on standard error and exit code 2, without traceback (see `simzss.errors`).
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from simzss import __version__
+from simzss.errors import UserError
+
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+"""The parent of all of typer's complaints about options; typer exports only this child of it."""
+
+COMMANDS: dict[str, tuple[str, str]] = {}
+"""Name of a command, its function (`module:name` below `simzss.commands`) and what it does in one line."""
+
+
+def help_text() -> str:
+    """The list of commands, one line each."""
+    width = max((len(name) for name in COMMANDS), default=0)
+    lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(["usage: simzss COMMAND [options]   (simzss COMMAND --help tells the options)", "", *lines])
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Find the command that the first words name, and call it with the rest.
+
+    Raises:
+        UserError: If there is no such command, or its options do not fit.
+    """
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(help_text())
+        return
+    if arguments[0] == "--version":
+        print(f"simzss {__version__}")
+        return
+    for words in (2, 1):  # `simzss bench concepts` has a name of two words
+        name = " ".join(arguments[:words])
+        if name in COMMANDS:
+            call(load(COMMANDS[name][0]), f"simzss {name}", arguments[words:])
+            return
+    raise UserError(f"no command {arguments[0]!r}; choose one of: {', '.join(COMMANDS)}")
+
+
+def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> None:
+    """Call a command's function with what its options say."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(help=inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:")[0])(function)
+    try:
+        app(list(arguments), prog_name=prog, standalone_mode=False)
+    except USAGE_ERROR as error:
+        message = getattr(error, "format_message", error.__str__)()
+        raise UserError(f"{message.rstrip('.')} (see {prog} --help)") from error
+
+
+def load(target: str) -> Callable[..., Any]:
+    """Import the function that a row of `COMMANDS` names."""
+    module, name = target.split(":")
+    return getattr(import_module(f"simzss.commands.{module}"), name)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        run(sys.argv[1:])
+    except UserError as error:
+        print(f"simzss: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("simzss: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
