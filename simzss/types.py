@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 TensorData = TypeVar("TensorData", bound="_TensorData")
@@ -70,8 +70,8 @@ class ImageFeatures(_TensorData):
 class TextFeatures(_TensorData):
     """The output of the text encoder, projected to the width of the vision backbone, not yet L2-normalised."""
 
-    eos: Float[Tensor, "batch dim"]
-    """The token at the end-of-text position: the embedding of the whole caption."""
+    caption: Float[Tensor, "batch dim"]
+    """The whole caption: the token at the end-of-text position."""
     tokens: Float[Tensor, "batch tokens dim"]
     """Every token, start and end token included; positions after the end token carry no meaning."""
 
@@ -88,14 +88,16 @@ class ConceptMentions(_TensorData):
     """First token of the mention."""
     end: Int[Tensor, " mentions"]
     """One past its last token."""
+    num_concepts: int
+    """Size of the bank that `concept` counts in."""
 
 
 @dataclass
 class CaptionBatch(_TensorData):
     """Image-caption pairs, ready for the two encoders."""
 
-    images: Float[Tensor, "batch 3 height width"]
-    """RGB, normalised with the statistics the backbone was trained with."""
+    images: UInt8[Tensor, "batch 3 height width"] | ImageFeatures
+    """RGB in 0..255, or what the frozen backbone made of it once for all."""
     ids: Int[Tensor, "batch tokens"]
     """Token ids, padded behind the end token to the longest caption of the batch."""
     mentions: ConceptMentions

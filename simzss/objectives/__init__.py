@@ -1,1 +1,6 @@
 """The alignment methods behind one interface: one file, one method."""
+
+from simzss.objectives.base import Objective
+from simzss.objectives.simzss import SimZSS
+
+__all__ = ["Objective", "SimZSS"]

@@ -1,0 +1,66 @@
+"""Sums and gathers over processes, with the gradients a loss over the *global* batch needs.
+
+The only user of torch.distributed. In a single process every function is the identity, so that callers never ask.
+
+Convention. Each process computes its own share of a loss, such that the mean over processes is the loss of the global
+batch, and averages parameter gradients over processes as DistributedDataParallel does. A tensor that was summed or
+gathered enters the losses of all processes, so its gradient is the sum of theirs: that is what the two backward passes
+below add up.
+
+Both functions are collective, forward and backward: every process must call them, and every process's loss must depend
+on the result, if only by a factor of zero, or the others wait forever.
+"""
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, distributed
+from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
+
+
+def world_size() -> int:
+    """Number of processes; 1 where torch.distributed is not in use."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Index of this process, from 0."""
+    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+
+
+def all_sum(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
+    """The sum of every process's tensor (all of one shape), with gradient."""
+    return tensor if world_size() == 1 else _AllSum.apply(tensor)
+
+
+def all_gather(tensor: Shaped[Tensor, " batch *rest"]) -> Shaped[Tensor, " global_batch *rest"]:
+    """Every process's rows (the same number each), in the order of the processes, with gradient."""
+    return tensor if world_size() == 1 else _AllGather.apply(tensor)
+
+
+class _AllSum(Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, tensor: Tensor) -> Tensor:  # noqa: ARG004
+        total = tensor.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total
+
+
+class _AllGather(Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, tensor: Tensor) -> Tensor:  # noqa: ARG004
+        parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(world_size())]
+        distributed.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total.chunk(world_size())[rank()]

@@ -1,0 +1,146 @@
+"""The frozen vision backbone: any timm ViT, never updated.
+
+The only user of timm. Frozen means: no gradients, evaluation mode even after `.train()`, nothing for an optimiser to
+find, and no weights in checkpoints; a checkpoint names the backbone and keeps the hash of its weights instead.
+
+Source: SimZSS (arXiv 2406.16085, section 3.1): class token and patches after the final norm of DINOv2.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Any, Self
+
+import timm
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from simzss.errors import UserError
+from simzss.types import ImageFeatures
+
+RGB = tuple[float, float, float]
+
+
+class PixelStatistics(StrEnum):
+    """Mean and deviation of RGB in [0, 1] to normalise images with."""
+
+    own = auto()
+    """Those the backbone was trained with, as timm states them (DINOv2: ImageNet's)."""
+    openai = auto()
+    """OpenAI CLIP's, which the released SimZSS models used in front of DINOv2."""
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Which vision backbone, with which weights."""
+
+    name: str = "vit_base_patch14_reg4_dinov2.lvd142m"
+    """A ViT of timm's; the part after the dot names the pretrained weights."""
+    weights: str = "pretrained"
+    """`pretrained` (timm's, fetched once from the Hugging Face hub), `random`, `demo` (those that come with the
+    package), or the path of a safetensors file with timm's tensor names."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Further arguments of the timm model, e.g. {depth: 4}."""
+    statistics: PixelStatistics = PixelStatistics.own
+    """Which mean and deviation the pixels are normalised with."""
+
+
+class ImageBackbone(nn.Module):
+    """A frozen timm ViT that turns images into a class token and a grid of patches.
+
+    Args:
+        config: Which model and which weights.
+
+    Attributes:
+        dim: Width of the features.
+        patch_size: Side of a patch in pixels.
+        num_prefix_tokens: Class and register tokens in front of the patches, as the model itself states.
+        pixel_mean, pixel_std: Statistics of RGB in [0, 1] to normalise images with.
+
+    Raises:
+        UserError: If timm has no such ViT, or its weights are missing or do not fit.
+    """
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = _create(config)
+        self.dim: int = self.model.embed_dim
+        self.patch_size: int = self.model.patch_embed.patch_size[0]
+        self.num_prefix_tokens: int = self.model.num_prefix_tokens
+        self.pixel_mean, self.pixel_std = _statistics(config.statistics, self.model)
+        self.requires_grad_(False)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+        """Stay in evaluation mode, whatever the model around it does."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
+        """Features after the final norm, of any size that is a multiple of the patch.
+
+        Raises:
+            UserError: If the size is no multiple of the patch.
+        """
+        height, width = images.shape[-2:]
+        if height % self.patch_size or width % self.patch_size:
+            raise UserError(
+                f"an image of {height} x {width} pixels is no multiple of the patch of {self.patch_size} pixels of"
+                f" {self.config.name}: resize or pad it"
+            )
+        tokens = self.model.forward_features(images)
+        return ImageFeatures(
+            cls=tokens[:, 0],
+            patches=tokens[:, self.num_prefix_tokens :],
+            grid=(height // self.patch_size, width // self.patch_size),
+        )
+
+    def weight_hash(self) -> str:
+        """SHA-256 over names and values of all weights: what a checkpoint or a feature cache was made with."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _create(config: BackboneConfig) -> Any:
+    """A timm model; which class it has differs between families (DINOv2: VisionTransformer, DINOv3: Eva)."""
+    architecture = config.name.partition(".")[0]
+    if not timm.is_model(architecture):
+        near = ", ".join(timm.list_models(f"*{architecture.split('_')[0]}*")[:5]) or "see timm.list_models('vit_*')"
+        raise UserError(f"timm knows no model {config.name!r}; for example: {near}")
+    options = {"dynamic_img_size": True, "num_classes": 0, **config.options}
+    try:
+        model = timm.create_model(config.name, pretrained=config.weights == "pretrained", **options)
+    except (TypeError, RuntimeError, ValueError, OSError) as error:
+        raise UserError(f"cannot make backbone {config.name!r} with {config.options}: {error}") from error
+    if getattr(model, "cls_token", None) is None or isinstance(getattr(model, "norm", None), nn.Identity):
+        raise UserError(
+            f"{config.name!r} is no ViT with class token and final norm: choose another of timm.list_models('vit_*')"
+        )
+    if config.weights not in {"pretrained", "random"}:
+        _load(model, config)
+    return model
+
+
+def _load(model: Any, config: BackboneConfig) -> None:
+    demo = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
+    path = demo if config.weights == "demo" else Path(config.weights)
+    if not path.is_file():
+        raise UserError(f"no backbone weights at {path}: give 'pretrained', 'random', 'demo' or a safetensors file")
+    try:
+        model.load_state_dict(load_file(path))
+    except Exception as error:
+        raise UserError(f"{path} does not hold the weights of {config.name} {config.options}: {error}") from error
+
+
+def _statistics(which: PixelStatistics, model: Any) -> tuple[RGB, RGB]:
+    if which is PixelStatistics.openai:
+        return timm.data.OPENAI_CLIP_MEAN, timm.data.OPENAI_CLIP_STD
+    stated = timm.data.resolve_model_data_config(model)
+    return tuple(stated["mean"]), tuple(stated["std"])

@@ -1,0 +1,52 @@
+"""What an alignment method is: one interface for SimZSS and its siblings.
+
+An objective owns the trainable heads of its method, turns features into a loss, and embeds patches for inference. It
+sees features, never images or captions, and all that it sees of the text are two small matrices
+(`CaptionEmbeddings`): so the gradient of a batch of any size can be taken in chunks, and no method needs a line of code
+outside its own file.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
+
+
+class Objective(nn.Module, ABC):
+    """Base of all alignment methods.
+
+    A subclass keeps every constructor argument as an attribute of the same name: that is what a saved model is rebuilt
+    from (see `settings`).
+    """
+
+    needs_concepts: ClassVar[bool]
+    """Whether the loss uses the concepts mentioned in the captions."""
+    trains_backbone: ClassVar[bool]
+    """Whether the vision backbone is trained too; then features cannot be cached."""
+
+    @abstractmethod
+    def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
+        """What the loss sees of the captions. Uses the rows of this batch only."""
+
+    @abstractmethod
+    def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
+        """The loss of the global batch: this process's share of it, see `simzss.distributed`."""
+
+    @abstractmethod
+    def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
+        """L2-normalised patches, to be compared with class embeddings by their cosine."""
+
+    def scale(self) -> Float[Tensor, ""] | None:
+        """The learnable factor on the cosines, if there is one, for watching."""
+        return None
+
+    def constrain(self) -> None:
+        """Bring parameters back to where they are allowed to be; called after every optimiser step."""
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}

@@ -1,0 +1,202 @@
+"""An aligned model: frozen backbone, text encoder, objective and concept bank; what is trained, exported and loaded.
+
+A saved model is a folder: `model.safetensors` (the trained part only), `config.json` (how to build it, and the hash of
+the backbone's weights it was trained on) and `bank.json` (the concepts it was trained with). No pickle anywhere.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from simzss import __version__
+from simzss.concepts.bank import ConceptBank
+from simzss.errors import UserError
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
+from simzss.modeling.tokenizer import Tokenizer, Tokens
+from simzss.objectives.base import Objective
+from simzss.types import ConceptMentions, TextFeatures
+
+WEIGHTS, CONFIG, BANK = "model.safetensors", "config.json", "bank.json"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """All that is needed to build a model again, apart from its weights."""
+
+    backbone: BackboneConfig
+    text_encoder: TextEncoderConfig
+    objective: str
+    """Name of the objective's class."""
+    settings: dict[str, Any]
+    """Its constructor's arguments."""
+
+
+class AlignedModel(nn.Module):
+    """Images and texts in one space.
+
+    Args:
+        backbone: Which frozen vision backbone.
+        text_encoder: Shape of the text encoder.
+        objective: The method that aligns the two.
+
+    Raises:
+        UserError: If the backbone cannot be made.
+    """
+
+    def __init__(self, backbone: BackboneConfig, text_encoder: TextEncoderConfig, objective: Objective) -> None:
+        super().__init__()
+        self.tokenizer = Tokenizer(text_encoder.context_length)
+        self.backbone = ImageBackbone(backbone)
+        self.text_encoder = TextEncoder(
+            text_encoder, self.tokenizer.vocabulary_size, self.tokenizer.end_id, self.backbone.dim
+        )
+        self.objective = objective
+        self.bank: ConceptBank | None = None
+        self.patch_size = self.backbone.patch_size
+        self.pixel_mean = self.backbone.pixel_mean
+        self.pixel_std = self.backbone.pixel_std
+
+    @property
+    def config(self) -> ModelConfig:
+        """How to build this model again."""
+        return ModelConfig(
+            self.backbone.config, self.text_encoder.config, type(self.objective).__name__, self.objective.settings()
+        )
+
+    def trained(self) -> dict[str, Tensor]:
+        """The tensors that training changes, by name: all but the frozen backbone's."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
+
+    def normalise(self, images: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+        """RGB in 0..255 to what the backbone takes."""
+        mean = torch.tensor(self.pixel_mean, device=images.device).view(3, 1, 1)
+        std = torch.tensor(self.pixel_std, device=images.device).view(3, 1, 1)
+        return (images / 255 - mean) / std
+
+    @torch.no_grad()
+    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+        """L2-normalised patches of normalised images, as a grid."""
+        features = self.backbone(images)
+        return self.objective.embed_patches(features).unflatten(1, features.grid)
+
+    @torch.no_grad()
+    def embed_prompts(
+        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None = None
+    ) -> Float[Tensor, "prompts dim"]:
+        """Text embeddings, not normalised.
+
+        Args:
+            prompts: The texts.
+            spans: Characters of each prompt whose tokens stand for it, as the concept loss sees a mention;
+                None for the end-of-text token.
+
+        Raises:
+            UserError: If a span lies beyond the context length.
+        """
+        tokens = self.tokenizer(prompts)
+        text: TextFeatures = self.text_encoder(pad_ids(tokens).to(next(self.text_encoder.parameters()).device))
+        if spans is None:
+            return text.caption
+        mentions = _mentions(prompts, tokens, spans).to(text.tokens.device)
+        return self.objective.embed_captions(text, mentions).mentions
+
+    def save(self, folder: Path) -> None:
+        """Write the trained part, how to build the rest, and the bank; the folder appears complete or not at all."""
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file({name: tensor.contiguous() for name, tensor in self.trained().items()}, partial / WEIGHTS)
+        config = {"version": __version__, **asdict(self.config), "backbone_hash": self.backbone.weight_hash()}
+        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        if self.bank is not None:
+            self.bank.save(partial / BANK)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+
+
+def pad_ids(tokens: Sequence[Tokens]) -> Int[Tensor, "batch tokens"]:
+    """Token ids padded behind the end token to the longest of them."""
+    return pad_sequence([torch.tensor(row.ids) for row in tokens], batch_first=True, padding_value=tokens[0].ids[-1])
+
+
+def load_model(folder: Path | str, backbone_weights: str | None = None) -> AlignedModel:
+    """Read a model that `AlignedModel.save` wrote, ready for inference.
+
+    Args:
+        folder: The saved model.
+        backbone_weights: Where the backbone's weights are now, if not where they were in training.
+
+    Raises:
+        UserError: If something is missing, or backbone, width or objective do not fit the weights.
+    """
+    folder = Path(folder)
+    for name in (WEIGHTS, CONFIG):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
+    config = json.loads((folder / CONFIG).read_text())
+    if backbone_weights is not None:
+        config["backbone"]["weights"] = backbone_weights
+    objective = _objective(config["objective"], config["settings"])
+    model = AlignedModel(BackboneConfig(**config["backbone"]), TextEncoderConfig(**config["text_encoder"]), objective)
+    load_trained(model, load_file(folder / WEIGHTS), str(folder))
+    if model.backbone.weight_hash() != config["backbone_hash"]:
+        raise UserError(f"{folder} was trained on other weights of {config['backbone']['name']}: give those weights")
+    if (folder / BANK).is_file():
+        model.bank = ConceptBank.load(folder / BANK)
+    return model.eval()
+
+
+def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -> None:
+    """Put trained tensors into a model, all of them and nothing else.
+
+    Raises:
+        UserError: If names or shapes differ; the first difference is named.
+    """
+    expected = model.trained()
+    for name in sorted(expected.keys() ^ tensors.keys()):
+        where = "lacks" if name in expected else "has an unknown"
+        raise UserError(f"{source} {where} tensor {name!r}: it was made with another text encoder or objective")
+    for name, tensor in expected.items():
+        if tensor.shape != tensors[name].shape:
+            raise UserError(
+                f"{source} holds {name!r} of shape {tuple(tensors[name].shape)}, the model expects"
+                f" {tuple(tensor.shape)}: text encoder and backbone must have the widths it was trained with"
+            )
+    model.load_state_dict(tensors, strict=False)
+
+
+def _objective(name: str, settings: dict[str, Any]) -> Objective:
+    known = {objective.__name__: objective for objective in _subclasses(Objective)}
+    if name not in known:
+        raise UserError(f"no objective {name!r}; known are {', '.join(sorted(known))}: import the module that has it")
+    try:
+        return known[name](**settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"objective {name} cannot be made with the settings {settings}: {error}") from error
+
+
+def _subclasses(parent: type[Objective]) -> Iterable[type[Objective]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _mentions(prompts: Sequence[str], tokens: Sequence[Tokens], spans: Sequence[tuple[int, int]]) -> ConceptMentions:
+    found = [row.span(*span) for row, span in zip(tokens, spans, strict=True)]
+    for prompt, span in zip(prompts, found, strict=True):
+        if span is None:
+            raise UserError(f"the class name in prompt {prompt!r} has no token within the context length: shorten it")
+    start, end = torch.tensor(found).unbind(-1)
+    rows = torch.arange(len(prompts))
+    return ConceptMentions(caption=rows, concept=torch.zeros_like(rows), start=start, end=end, num_concepts=1)
