@@ -1,0 +1,33 @@
+"""The classes of a benchmark as a vocabulary, with one of two rules for its background.
+
+With `threshold` only the foreground classes have words, and a pixel is background where none of them scores above a
+constant: adding a channel of that constant at index 0 and taking the argmax (TCL) gives the same. With `words` the
+background is a class like any other, described by whatever the name variant lists for it (CLIP-DINOiser, ProxyCLIP).
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from simzss.segmentation.label_map import Vocabulary
+from simzss.segmentation.prompts import PromptModel, embed_names
+from simzss.segmentation.protocol import BackgroundRule, SegmentationProtocol
+
+
+def vocabulary_of(
+    model: PromptModel, classes: Sequence[Sequence[str]], protocol: SegmentationProtocol, *, has_background: bool
+) -> Vocabulary:
+    """Embed the names of the classes (one or several per class) by a protocol.
+
+    Args:
+        model: The model that reads prompts.
+        classes: The names of every class; with a background, class 0.
+        protocol: Prompts, class token, background rule.
+        has_background: Whether class 0 is what none of the others is.
+    """
+    by_threshold = has_background and protocol.background is BackgroundRule.THRESHOLD
+    first = 1 if by_threshold else 0
+    words = [(index, name) for index, names in enumerate(classes) if index >= first for name in names]
+    queries = embed_names(model, [name for _, name in words], protocol)
+    owners = torch.tensor([index for index, _ in words], device=queries.device)
+    return Vocabulary(queries, owners, protocol.threshold if by_threshold else None)

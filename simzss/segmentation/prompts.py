@@ -1,0 +1,78 @@
+"""Class names to class vectors: a name goes through several prompts, their embeddings become one vector.
+
+TCL averages the embeddings as they come and normalises once; CLIP-DINOiser, ProxyCLIP and dino.txt normalise each
+prompt first. Both orders are options of the protocol, as is the token that stands for the class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Protocol
+
+import torch
+import yaml
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, TemplateSet
+
+PROMPTS_AT_ONCE = 512
+"""Prompts that go through the text encoder together; bounds its memory, changes nothing else."""
+
+
+class PromptModel(Protocol):
+    """The half of a model that reads prompts."""
+
+    def embed_prompts(
+        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None
+    ) -> Float[Tensor, "prompts dim"]:
+        """Embed prompts, not normalised: by the end-of-text token, or by the mean over a character span of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A class name in a template."""
+
+    text: str
+    span: tuple[int, int]
+    """First character of the class name, and one past its last."""
+
+
+@cache
+def templates(name: TemplateSet) -> tuple[str, ...]:
+    """The prompts of a set, with `{}` where the class name goes."""
+    content = files("simzss.segmentation").joinpath("templates.yaml").read_text(encoding="utf-8")
+    return tuple(yaml.safe_load(content)[name.value])
+
+
+def fill(template: str, name: str) -> Prompt:
+    """Put a class name into a template; the blanks around it (ADE20K has "bed ") are no part of it."""
+    name = name.strip()
+    start = template.index("{}")
+    return Prompt(template.replace("{}", name), (start, start + len(name)))
+
+
+@torch.no_grad()
+def embed_names(
+    model: PromptModel, names: Sequence[str], protocol: SegmentationProtocol
+) -> Float[Tensor, "classes dim"]:
+    """One L2-normalised vector per name, from the prompts and in the order of normalisation of the protocol."""
+    prompts = [fill(template, name) for name in names for template in templates(protocol.templates)]
+    parts = [
+        _embed(model, prompts[start : start + PROMPTS_AT_ONCE], protocol.class_token)
+        for start in range(0, len(prompts), PROMPTS_AT_ONCE)
+    ]
+    embeddings = torch.cat(parts).float()
+    embeddings = embeddings.view(len(names), -1, embeddings.shape[-1])
+    if protocol.normalise_each:
+        embeddings = functional.normalize(embeddings, dim=-1)
+    return functional.normalize(embeddings.mean(dim=1), dim=-1)
+
+
+def _embed(model: PromptModel, prompts: Sequence[Prompt], token: ClassToken) -> Float[Tensor, "prompts dim"]:
+    """Embed some prompts by the token that stands for their class."""
+    spans = [prompt.span for prompt in prompts] if token is ClassToken.MENTION else None
+    return model.embed_prompts([prompt.text for prompt in prompts], spans)

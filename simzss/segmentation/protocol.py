@@ -1,0 +1,116 @@
+"""The protocol: every choice between a photograph and a label map that moves a score.
+
+Published zero-shot numbers differ by points because of such choices (resolution, prompts, background rule, PAMR), so
+they stand in one file per protocol (`configs/protocol/*.yaml`), are read strictly and are recorded with every result.
+The defaults are those of TCL (Cha et al., 2023), which SimZSS follows, where TCL's choice does not depend on its model.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from simzss.errors import UserError
+from simzss.segmentation.strict_yaml import load_yaml
+
+
+class Statistics(StrEnum):
+    """Whose mean and standard deviation normalise the pixels."""
+
+    BACKBONE = "backbone"
+    """What the model says its backbone was trained with."""
+    IMAGENET = "imagenet"
+    OPENAI = "openai"
+
+
+class TemplateSet(StrEnum):
+    """A named list of prompts; the lists are in `templates.yaml`."""
+
+    PLAIN = "plain"
+    CLIP7 = "clip7"
+    TCL9 = "tcl9"
+    OPENAI80 = "openai80"
+
+
+class ClassToken(StrEnum):
+    """Which tokens of a prompt stand for its class."""
+
+    EOS = "eos"
+    """The end-of-text token, as in CLIP."""
+    MENTION = "mention"
+    """The mean over the tokens of the class name, which is what the concept loss trains."""
+
+
+class Activation(StrEnum):
+    """What is averaged over windows: the cosine itself, or its logistic function."""
+
+    COSINE = "cosine"
+    SIGMOID = "sigmoid"
+
+
+class BackgroundRule(StrEnum):
+    """How a benchmark with a background class finds it."""
+
+    THRESHOLD = "threshold"
+    """A pixel is background where no class scores above the threshold."""
+    WORDS = "words"
+    """Background is a class with words of its own (those of the name variant, or just "background")."""
+
+
+class PamrGrid(StrEnum):
+    """The resolution at which PAMR refines the scores of a window."""
+
+    DECODER = "decoder"
+    """Four cells per patch and axis, as in TCL."""
+    PIXELS = "pixels"
+    """One cell per pixel of the window, as in Talk2DINO."""
+
+
+@dataclass(frozen=True)
+class SegmentationProtocol:
+    """From a photograph to a label map."""
+
+    name: str = "tcl"
+    short_side: int | None = 448
+    """Pixels of the shorter side after resizing; null keeps every image as it is."""
+    long_cap: int = 2048
+    """Pixels the longer side may not exceed; it wins over `short_side`."""
+    antialias: bool = False
+    """Whether resizing the image smooths first; OpenCV's bilinear, which the protocols use, does not."""
+    crop: int = 448
+    """Pixels of a window's side."""
+    stride: int = 224
+    """Pixels between windows."""
+    align_corners: bool = False
+    """Corner convention of the upsampling of a window's scores."""
+    statistics: Statistics = Statistics.BACKBONE
+    templates: TemplateSet = TemplateSet.OPENAI80
+    normalise_each: bool = True
+    """Whether every prompt's embedding is normalised before the mean over the templates; the mean always is."""
+    class_token: ClassToken = ClassToken.EOS
+    names: str = "standard"
+    """The benchmark's own class names, or a published variant of them where the benchmark has it."""
+    activation: Activation = Activation.COSINE
+    background: BackgroundRule = BackgroundRule.THRESHOLD
+    threshold: float = 0.25
+    """What a class must score, after the activation, to be seen against the background."""
+    pamr: bool = False
+    """Whether scores are refined by the colours of the image (Araslanov & Roth, 2020)."""
+    pamr_grid: PamrGrid = PamrGrid.DECODER
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no window fits."""
+        if self.stride < 1 or self.crop < self.stride:
+            raise UserError(f"protocol {self.name}: stride {self.stride} must lie between 1 and crop {self.crop}")
+        if min(self.short_side or 1, self.long_cap) < 1:
+            raise UserError(f"protocol {self.name}: short_side and long_cap must be at least 1 pixel")
+
+
+def load_protocol(path: Path) -> SegmentationProtocol:
+    """Read a protocol from YAML; without a `name` of its own it bears the file's.
+
+    Raises:
+        UserError: If the file is missing or has a key or value that no protocol has.
+    """
+    protocol = load_yaml(SegmentationProtocol, path)
+    unnamed = protocol.name == SegmentationProtocol.name and path.stem != protocol.name
+    return replace(protocol, name=path.stem) if unnamed else protocol
