@@ -20,7 +20,9 @@ from simzss.errors import UserError
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """The parent of all of typer's complaints about options; typer exports only this child of it."""
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
+}
 """Name of a command, its function (`module:name` below `simzss.commands`) and what it does in one line."""
 
 
@@ -42,6 +44,9 @@ def run(arguments: Sequence[str]) -> None:
         return
     if arguments[0] == "--version":
         print(f"simzss {__version__}")
+        return
+    if arguments[0] == "fit":  # its options are the keys of a YAML: LightningCLI reads them
+        load("fit:fit")(arguments[1:])
         return
     for words in (2, 1):  # `simzss bench concepts` has a name of two words
         name = " ".join(arguments[:words])

@@ -1,0 +1,51 @@
+"""`simzss concepts`: a table of grounded concepts from any caption corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from simzss.commands.progress import watching
+from simzss.concepts.bank import ConceptBank
+from simzss.concepts.corpus.source import Reader, open_corpus
+from simzss.concepts.extraction import OnError, Plan, Shard, extract
+from simzss.concepts.extractor import BATCH_SIZE
+from simzss.concepts.mentions import Match
+from simzss.concepts.pipelines import default_pipeline
+from simzss.concepts.workers import ExtractorRecipe
+
+
+def concepts(  # noqa: PLR0913  # one argument per option
+    source: Annotated[str, typer.Argument(help="captions: a file, a folder of files, or a Hugging Face data set")],
+    *,
+    output: Annotated[Path, typer.Option(help="folder of the concept table; an interrupted one is continued")],
+    bank: Annotated[str, typer.Option(help="benchmarks, or a file: one name per line, or JSON")] = "benchmarks",
+    nlp: Annotated[str | None, typer.Option(help="spaCy pipeline by name or path, or gazetteer")] = None,
+    match: Annotated[Match, typer.Option(help="when a two-word noun phrase counts")] = Match.EXACT,
+    reader: Annotated[Reader | None, typer.Option(help="how the source is written  [default: by its name]")] = None,
+    caption_column: Annotated[str | None, typer.Option(help="column (or number, from 1) of the caption")] = None,
+    key_column: Annotated[str | None, typer.Option(help="column (or number, from 1) of the image key")] = None,
+    on_error: Annotated[OnError, typer.Option(help="what a row without a usable caption does")] = OnError.STOP,
+    limit: Annotated[int | None, typer.Option(min=1, help="rows to read  [default: all]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes; does not change the result")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="captions read together; same result")] = BATCH_SIZE,
+    shard: Annotated[str, typer.Option(help="I/N: this run's share of N that write into one folder")] = "1/1",
+) -> None:
+    """Find the concepts of a bank in captions, and write them as Parquet with character offsets."""
+    corpus = open_corpus(source, reader, caption_column, key_column)
+    names = ConceptBank.benchmarks() if bank == "benchmarks" else ConceptBank.from_file(bank)
+    recipe = ExtractorRecipe(names, nlp or default_pipeline(), match, batch_size)
+    plan = Plan(corpus, recipe, on_error, limit)
+    console = Console(stderr=True)
+    with watching(console, "captions", limit or corpus.about_rows()) as watcher:
+        manifest = extract(plan, output, workers, Shard.parse(shard), watcher)
+    if manifest.counts is None:
+        console.print(f"{output}: the share {shard} is done, other shares are not")
+        return
+    counts = manifest.counts
+    console.print(
+        f"{output}: {counts.captions:,} captions, {counts.mentions:,} mentions, {counts.skipped:,} rows skipped "
+        f"({manifest.settings['pipeline']['name']}, {len(names.names)} concepts)",
+        soft_wrap=True,
+    )

@@ -1,0 +1,1 @@
+"""Captions from wherever they lie: one reader per kind of file, all yielding the same rows."""

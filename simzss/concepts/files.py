@@ -1,0 +1,45 @@
+"""Writing files so that nothing half-written ever stands under its final name."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from simzss.errors import UserError
+
+
+@contextmanager
+def written_whole(path: Path, writer: str = "") -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it becomes `path` when the block ends, and goes if the block fails.
+
+    The temporary name is hidden and the same every time, so that what a killed process left is overwritten. Processes
+    that may write the same file at the same time need names of their own.
+
+    Args:
+        path: The final name.
+        writer: Who writes, where several may.
+
+    Raises:
+        UserError: If the disk is full, the folder cannot be written to, and the like.
+    """
+    temporary = path.with_name(f".{path.name}{writer}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; make room or choose another place") from error
+    finally:
+        _remove(temporary)
+
+
+def write_atomically(path: Path, text: str, writer: str = "") -> None:
+    """Write a text file, whole or not at all."""
+    with written_whole(path, writer) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _remove(temporary: Path) -> None:
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError:  # the folder itself is not there or is no folder: then there is nothing to remove
+        return
