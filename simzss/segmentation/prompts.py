@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import yaml
@@ -22,6 +22,7 @@ PROMPTS_AT_ONCE = 512
 """Prompts that go through the text encoder together; bounds its memory, changes nothing else."""
 
 
+@runtime_checkable
 class PromptModel(Protocol):
     """The half of a model that reads prompts."""
 

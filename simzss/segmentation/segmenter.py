@@ -22,6 +22,7 @@ from torch.nn import functional
 from simzss.segmentation.background import vocabulary_of
 from simzss.segmentation.label_map import Stitcher, Vocabulary
 from simzss.segmentation.pamr import refine
+from simzss.segmentation.prompts import PromptModel
 from simzss.segmentation.protocol import Activation, PamrGrid, SegmentationProtocol, Statistics
 from simzss.segmentation.resize import Size, resize, target_size
 from simzss.segmentation.sliding_window import WindowLayout
@@ -36,7 +37,7 @@ Statistic = tuple[float, float, float]
 
 
 @runtime_checkable
-class PatchTextModel(Protocol):
+class PatchTextModel(PromptModel, Protocol):
     """All that segmentation needs of a model: patches and prompts in one space."""
 
     patch_size: int
@@ -47,12 +48,6 @@ class PatchTextModel(Protocol):
 
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
         """L2-normalised patch embeddings of normalised images whose sides are multiples of the patch."""
-        ...
-
-    def embed_prompts(
-        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None
-    ) -> Float[Tensor, "prompts dim"]:
-        """Embed prompts, not normalised: by the end-of-text token, or by the mean over a character span of each."""
         ...
 
 

@@ -51,8 +51,8 @@ def from_mapping(kind: type[Record], content: Any, where: str, **extra: Any) -> 
 def _read(hint: Any, value: Any, where: str) -> Any:
     """Turn a YAML value into what an annotation asks for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in {types.UnionType, typing.Union}:
-        return _read_union(arguments, value, where)
+    if origin is types.UnionType:  # the only union in use is `X | None`
+        return None if value is None else _read(arguments[0], value, where)
     if origin is tuple:
         items = _expect(list, value, where)
         # tuple[int, ...] holds any number of items, tuple[int, int] exactly two
@@ -64,19 +64,6 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         pairs = _expect(dict, value, where).items()
         return {_read(arguments[0], key, where): _read(arguments[1], item, where) for key, item in pairs}
     return _read_plain(hint, value, where)
-
-
-def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
-    """The first kind of a union that takes the value; the last one's complaint where none does."""
-    if value is None and type(None) in choices:
-        return None
-    complaint = UserError(f"{where}: no value fits")
-    for choice in choices:
-        try:
-            return _read(choice, value, where)
-        except UserError as error:
-            complaint = error
-    raise complaint
 
 
 def _read_plain(kind: Any, value: Any, where: str) -> Any:

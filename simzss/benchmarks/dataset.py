@@ -1,0 +1,149 @@
+"""From a data root to images with labels, refusing whatever would silently spoil a score.
+
+Images are decoded to RGB as they are stored. Masks are read as indices (a palette stays a palette: converting it to
+grey or colour destroys the ids). An image that asks viewers to turn it (EXIF orientation) is refused: readers differ in
+whether they obey, and masks are never turned. Ground truth is never resized.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from simzss.benchmarks.labels import Labels, Raw
+from simzss.benchmarks.spec import Benchmark
+from simzss.errors import UserError
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how to turn an image; 1 is upright."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its labels for every benchmark that uses it."""
+
+    stem: str
+    image: UInt8[np.ndarray, "height width 3"]
+    labels: tuple[Labels, ...]
+
+
+def list_stems(benchmark: Benchmark, root: Path) -> list[str]:
+    """The images of a benchmark, in the order of its split file or sorted.
+
+    Raises:
+        UserError: If the root, the split file, an image or a mask is missing, or the count is wrong.
+    """
+    remedy = f"get it with: {benchmark.obtain}"
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; give the data root that `simzss data check` accepts")
+    stems = _stems_from_split(benchmark, root) if benchmark.split else _stems_from_folder(benchmark, root)
+    if not stems:
+        raise UserError(f"{benchmark.key}: no image fits {root / benchmark.images}; {remedy}")
+    for stem in stems:
+        for pattern in (benchmark.images, benchmark.masks):
+            if not (path := root / pattern.format(stem=stem)).is_file():
+                raise UserError(f"{benchmark.key}: {path} is missing; {remedy}")
+    if benchmark.count is not None and len(stems) != benchmark.count:
+        raise UserError(f"{benchmark.key}: {len(stems)} images instead of {benchmark.count} under {root}; {remedy}")
+    return stems
+
+
+def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
+    path = root / (benchmark.split or "")
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise UserError(f"{benchmark.key}: no split file {path}; get it with: {benchmark.obtain}") from error
+
+
+def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:
+    """Every image below the folder before `{stem}`, in subfolders too (Cityscapes has one per city)."""
+    before, after = benchmark.images.split("{stem}")
+    folder = root / before
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob(f"*{after}"))
+    return sorted(name.removesuffix(after) for name in names)
+
+
+def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sample:
+    """Read an image and its masks, each file once.
+
+    Raises:
+        UserError: If a file is damaged, of the wrong kind, or image and mask do not fit.
+    """
+    image_path = root / benchmarks[0].images.format(stem=stem)
+    image = read_image(image_path)
+    raw: dict[Path, Raw] = {}
+    labels = []
+    for benchmark in benchmarks:
+        path = root / benchmark.masks.format(stem=stem)
+        if path not in raw:
+            raw[path] = read_mask(path, benchmark.labels.bits)
+        if raw[path].shape != image.shape[:2]:
+            sizes = [f"{width} x {height}" for height, width in (image.shape[:2], raw[path].shape)]
+            raise UserError(f"{path}: mask of {sizes[1]} for an image of {sizes[0]} ({image_path}); fetch both anew")
+        labels.append(benchmark.table.apply(raw[path], path))
+    return Sample(stem, image, tuple(labels))
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode an image to RGB.
+
+    Raises:
+        UserError: If it cannot be decoded, or asks to be turned.
+    """
+    image = _open(path)
+    if (turn := image.getexif().get(ORIENTATION, 1)) != 1:
+        raise UserError(
+            f"{path}: EXIF orientation {turn}; if the mask fits the pixels as stored, remove the tag "
+            "(exiftool -Orientation= FILE), otherwise turn the pixels"
+        )
+    return np.array(image.convert("RGB"))  # a copy: torch shares only writable arrays
+
+
+def read_mask(path: Path, bits: int) -> Raw:
+    """Decode a mask to its raw values.
+
+    Raises:
+        UserError: If it is no single-channel image of this many bits.
+    """
+    image = _open(path)
+    modes = {8: {"L", "P"}, 16: {"I;16", "I;16B", "I"}}[bits]
+    if image.mode not in modes:
+        kind = {"I;16": "16-bit", "I": "32-bit", "1": "1-bit"}.get(image.mode, image.mode)
+        raise UserError(f"{path}: a {kind} image where a single-channel {bits}-bit mask belongs; export class ids")
+    return np.asarray(image).astype(np.uint8 if bits == 8 else np.uint16, copy=False)
+
+
+def _open(path: Path) -> Image.Image:
+    """Open an image file and decode it whole."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error}); fetch it anew") from error
+    return image
+
+
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Apply `read` to items in background threads, a few items ahead of whoever takes the results, in order."""
+    remaining = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[Result]] = deque(pool.submit(read, item) for item in islice(remaining, 4 * threads))
+        try:
+            while pending:
+                done = pending.popleft().result()
+                pending.extend(pool.submit(read, item) for item in islice(remaining, 1))
+                yield done
+        finally:
+            for future in pending:
+                future.cancel()

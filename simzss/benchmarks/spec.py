@@ -1,0 +1,102 @@
+"""A benchmark as data: where its images and masks lie, what mask values mean, what its classes are called.
+
+The eight that the package knows stand in `specs/*.yaml`; a ninth is one more such file, anywhere, given by its path.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from simzss.benchmarks.labels import LabelRule, LabelTable
+from simzss.errors import UserError
+from simzss.segmentation.strict_yaml import load_yaml
+
+EIGHT = ("voc20", "context59", "coco_stuff", "cityscapes", "ade20k", "voc21", "context60", "coco_object")
+"""The packaged benchmarks in the order papers print them: without background first, then with it."""
+
+STANDARD = "standard"
+"""The name variant that every benchmark has: its own names."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A set of images with masks, and the classes to tell apart."""
+
+    key: str
+    """Its short name: that of the file which describes it."""
+    title: str
+    source: str
+    """The data set; benchmarks of one source share images."""
+    images: str
+    """Path of an image below the data root, with `{stem}` where images differ."""
+    masks: str
+    """Path of the mask of that image."""
+    labels: LabelRule
+    background: bool
+    """Whether class 0 is what none of the others is."""
+    names: tuple[str, ...]
+    """Of the classes, by id."""
+    count: int | None
+    """How many images a complete copy has; null asks for no check."""
+    split: str | None = None
+    """A file that lists the stems, one a line; without it every image that fits the pattern counts."""
+    obtain: str = "see the description of the benchmark"
+    """How to get the data."""
+    variants: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Published renamings: variant -> name -> the words used instead."""
+
+    def __post_init__(self) -> None:
+        """Refuse a description that contradicts itself."""
+        where = f"benchmark {self.key}"
+        for pattern in (self.images, self.masks):
+            if "{stem}" not in pattern:
+                raise UserError(f"{where}: the path {pattern!r} lacks {{stem}}")
+        if len(set(self.names)) != len(self.names) or not self.names:
+            raise UserError(f"{where}: class names must be present and differ")
+        for variant, renamed in self.variants.items():
+            if foreign := [name for name in renamed if name not in self.names]:
+                raise UserError(f"{where}: variant {variant} renames {foreign[0]!r}, which is no class")
+        _ = self.table
+
+    @cached_property
+    def table(self) -> LabelTable:
+        """Raw mask values to class ids."""
+        return LabelTable.of(self.labels, len(self.names), f"benchmark {self.key}")
+
+    def words(self, variant: str) -> tuple[tuple[str, ...], ...]:
+        """What every class is called in a variant; its standard name where the variant says nothing."""
+        renamed = self.variants.get(variant, {})
+        return tuple(renamed.get(name, (name,)) for name in self.names)
+
+    def shares_images(self, other: "Benchmark") -> bool:
+        """Whether one pass of the backbone serves both."""
+        return (self.images, self.split) == (other.images, other.split)
+
+
+def load_benchmark(name: str | Path) -> Benchmark:
+    """One of the eight by its key, or any other by the path of its YAML file.
+
+    Raises:
+        UserError: If there is no such benchmark or its description does not hold.
+    """
+    if str(name) in EIGHT:
+        path = Path(str(files("simzss.benchmarks").joinpath("specs", f"{name}.yaml")))
+    elif Path(name).suffix in {".yaml", ".yml"}:
+        path = Path(name)
+    else:
+        raise UserError(f"no benchmark {str(name)!r}; choose among {', '.join(EIGHT)}, or give the path of a YAML file")
+    return load_yaml(Benchmark, path, key=path.stem)
+
+
+def group_by_images(benchmarks: Sequence[Benchmark]) -> list[list[Benchmark]]:
+    """Put benchmarks together that one pass of the backbone serves."""
+    groups: list[list[Benchmark]] = []
+    for benchmark in benchmarks:
+        partners = next((group for group in groups if group[0].shares_images(benchmark)), None)
+        if partners is None:
+            groups.append([benchmark])
+        else:
+            partners.append(benchmark)
+    return groups
