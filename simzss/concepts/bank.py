@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
@@ -66,7 +66,7 @@ class ConceptBank:
         _refuse_duplicates([concept.name for concept in self.concepts])
 
     @classmethod
-    def benchmarks(cls) -> Self:
+    def benchmarks(cls) -> "ConceptBank":
         """The class names of the eight benchmarks, spelled as in a caption (see `aliases.yaml`)."""
         spelling = yaml.safe_load((files("simzss.concepts") / "aliases.yaml").read_text("utf-8"))
         name_of = {alias: name for name, aliases in spelling["aliases"].items() for alias in aliases}
@@ -81,12 +81,12 @@ class ConceptBank:
         return cls(tuple(concepts), BankKind.BENCHMARKS)
 
     @classmethod
-    def from_names(cls, names: Iterable[str], kind: str = BankKind.FILE) -> Self:
+    def from_names(cls, names: Iterable[str], kind: str = BankKind.FILE) -> "ConceptBank":
         """A bank of these names, in this order."""
         return cls(tuple(Concept(normalise(name)) for name in names), BankKind(kind))
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Self:
+    def from_file(cls, path: str | Path) -> "ConceptBank":
         """The bank in a file: JSON as `save` writes it, or plain text with one name per line.
 
         Raises:
@@ -103,7 +103,7 @@ class ConceptBank:
         return cls.from_names(names)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> "ConceptBank":
         """The bank that `save` wrote.
 
         Raises:
