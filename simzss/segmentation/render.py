@@ -1,0 +1,133 @@
+"""Pictures of label maps: photograph, truth and predictions side by side, with a legend of the classes that occur.
+
+    picture = draw([Row(image, [Panel("truth", truth), Panel("SimZSS", labels)])], names)
+    picture.save("overlays.png")
+
+Colours are given out by how much of the picture a class covers, so that the few classes a reader looks for are the ones
+easiest to tell apart. Pixels of no class (id below 0) stay grey.
+"""
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+GAP, LEGEND_ROW, FONT_SIZE = 8, 24, 15
+INK, PAPER = (30, 30, 30), (255, 255, 255)
+GREY = (128, 128, 128)
+OPACITY = 0.62
+
+Colour = tuple[int, int, int]
+Photograph = UInt8[np.ndarray, "height width 3"]
+LabelMap = Int[np.ndarray, "height width"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A label map and what it is."""
+
+    title: str
+    labels: LabelMap
+
+
+@dataclass(frozen=True)
+class Row:
+    """A photograph and the label maps to show beside it."""
+
+    image: Photograph
+    panels: Sequence[Panel]
+
+
+def draw(rows: Sequence[Row], names: Sequence[str], *, height: int = 224, title: str = "photograph") -> Image.Image:
+    """Draw rows of panels of one height, the titles of the first row above, a legend below."""
+    colours = distinct_colours(rows)
+    cell = max(_panel_width(row, height) for row in rows)
+    strips = [_strip(row, colours, height, cell) for row in rows]
+    width = max(strip.width for strip in strips)
+    legend = draw_legend({names[id_]: colour for id_, colour in colours.items()}, width)
+    canvas = Image.new("RGB", (width, LEGEND_ROW + len(rows) * (height + GAP) + legend.height), PAPER)
+    _draw_titles(canvas, [title, *(panel.title for panel in rows[0].panels)], cell)
+    for index, strip in enumerate(strips):
+        canvas.paste(strip, (0, LEGEND_ROW + index * (height + GAP)))
+    canvas.paste(legend, (0, canvas.height - legend.height))
+    return canvas
+
+
+def overlay(image: Photograph, labels: LabelMap, colours: Mapping[int, Colour]) -> Photograph:
+    """Lay the colours of the classes over a photograph, with a dark line between neighbours."""
+    flat = np.empty_like(image)
+    flat[:] = GREY
+    for id_, colour in colours.items():
+        flat[labels == id_] = colour
+    mixed = (OPACITY * flat + (1 - OPACITY) * image).astype(np.uint8)
+    mixed[edges(labels)] = INK
+    return mixed
+
+
+def edges(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
+    """Pixels whose right or lower neighbour is of another class."""
+    line = np.zeros(labels.shape, dtype=bool)
+    line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    line[:-1] |= labels[:-1] != labels[1:]
+    return line
+
+
+def distinct_colours(rows: Sequence[Row]) -> dict[int, Colour]:
+    """A colour for every class that occurs, those that cover most first."""
+    ids = np.concatenate([panel.labels.ravel() for row in rows for panel in row.panels])
+    present, pixels = np.unique(ids[ids >= 0], return_counts=True)
+    ranked = present[np.argsort(-pixels, kind="stable")]
+    return {int(id_): _colour(rank) for rank, id_ in enumerate(ranked)}
+
+
+def _colour(rank: int) -> Colour:
+    """Hues a golden section apart, so that any first few are far from each other; lightness changes every round."""
+    hue = (0.58 + rank * 0.618034) % 1.0
+    lightness = (0.52, 0.72, 0.36)[rank // 8 % 3]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.85 if rank // 24 % 2 == 0 else 0.45)
+    return (round(255 * red), round(255 * green), round(255 * blue))
+
+
+def draw_legend(colours: Mapping[str, Colour], width: int) -> Image.Image:
+    """Names and colours, in as many rows as the width asks for."""
+    font = ImageFont.load_default(FONT_SIZE)
+    places, x, y = [], GAP, 0
+    for name, colour in colours.items():
+        needed = LEGEND_ROW + int(font.getlength(name)) + 2 * GAP
+        if x + needed > width and x > GAP:
+            x, y = GAP, y + LEGEND_ROW
+        places.append((x, y, name, colour))
+        x += needed
+    canvas = Image.new("RGB", (width, y + LEGEND_ROW), PAPER)
+    pen = ImageDraw.Draw(canvas)
+    for left, top, name, colour in places:
+        pen.rectangle((left, top + 4, left + 16, top + 18), fill=colour, outline=INK)
+        pen.text((left + LEGEND_ROW, top + 3), name, fill=INK, font=font)
+    return canvas
+
+
+def _strip(row: Row, colours: Mapping[int, Colour], height: int, cell: int) -> Image.Image:
+    """The photograph and its overlays, one per cell. Labels are enlarged by repeating pixels, never mixed."""
+    width = _panel_width(row, height)
+    large = np.array(Image.fromarray(row.image).resize((width, height), Image.Resampling.BICUBIC))
+    pictures = [large]
+    for panel in row.panels:
+        labels = Image.fromarray(panel.labels.astype(np.int32)).resize((width, height), Image.Resampling.NEAREST)
+        pictures.append(overlay(large, np.asarray(labels), colours))
+    strip = Image.new("RGB", (len(pictures) * (cell + GAP) - GAP, height), PAPER)
+    for index, picture in enumerate(pictures):
+        strip.paste(Image.fromarray(picture), (index * (cell + GAP) + (cell - width) // 2, 0))
+    return strip
+
+
+def _panel_width(row: Row, height: int) -> int:
+    return max(1, round(row.image.shape[1] * height / row.image.shape[0]))
+
+
+def _draw_titles(canvas: Image.Image, titles: Sequence[str], cell: int) -> None:
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT_SIZE)
+    for index, title in enumerate(titles):
+        pen.text((index * (cell + GAP) + cell / 2, 3), title, fill=INK, font=font, anchor="ma")
