@@ -20,6 +20,7 @@ divides, a scale multiplies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
@@ -41,16 +42,25 @@ class _TensorData:
         """The same data on another device."""
         return self._map("to", device, non_blocking=non_blocking)
 
+    def float(self: TensorData) -> TensorData:
+        """The same data with its floating-point tensors in single precision (doubles stay doubles)."""
+        return self._map("float", only=lambda tensor: tensor.dtype in {torch.float16, torch.bfloat16})
+
     def pin_memory(self: TensorData) -> TensorData:
         """The same data in page-locked memory, from which a copy to the accelerator does not block."""
         return self._map("pin_memory")
 
-    def _map(self: TensorData, method: str, *args: object, **kwargs: object) -> TensorData:
+    def _map(
+        self: TensorData, method: str, *args: object, only: Callable[[Tensor], bool] = lambda _: True, **kwargs: object
+    ) -> TensorData:
         moved = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            movable = isinstance(value, Tensor | _TensorData)
-            moved[field.name] = getattr(value, method)(*args, **kwargs) if movable else value
+            if isinstance(value, _TensorData):
+                value = value._map(method, *args, only=only, **kwargs)
+            elif isinstance(value, Tensor) and only(value):
+                value = getattr(value, method)(*args, **kwargs)
+            moved[field.name] = value
         return type(self)(**moved)
 
 
@@ -96,8 +106,10 @@ class ConceptMentions(_TensorData):
 class CaptionBatch(_TensorData):
     """Image-caption pairs, ready for the two encoders."""
 
-    images: UInt8[Tensor, "batch 3 height width"] | ImageFeatures
-    """RGB in 0..255, or what the frozen backbone made of it once for all."""
+    crop: Int[Tensor, " batch"]
+    """Which crop of the corpus each pair shows: equal numbers, equal pixels."""
+    pixels: UInt8[Tensor, "batch 3 height width"] | None
+    """RGB in 0..255; None where cached features take the place of the crops."""
     ids: Int[Tensor, "batch tokens"]
     """Token ids, padded behind the end token to the longest caption of the batch."""
     mentions: ConceptMentions

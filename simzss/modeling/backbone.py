@@ -10,11 +10,11 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import timm
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -75,9 +75,16 @@ class ImageBackbone(nn.Module):
         self.requires_grad_(False)
         self.train(False)
 
-    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+    def train(self, mode: bool = True) -> "ImageBackbone":
         """Stay in evaluation mode, whatever the model around it does."""
-        return super().train(False)
+        super().train(False)
+        return self
+
+    def normalise(self, pixels: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
+        """RGB in 0..255 to what the network takes."""
+        mean = torch.tensor(self.pixel_mean, device=pixels.device).view(3, 1, 1)
+        std = torch.tensor(self.pixel_std, device=pixels.device).view(3, 1, 1)
+        return (pixels / 255 - mean) / std
 
     @torch.no_grad()
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:

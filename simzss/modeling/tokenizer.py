@@ -19,8 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import ftfy
+import torch
+from jaxtyping import Int
 from tokenizers import Encoding, Regex, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as FastTokenizer
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from simzss.errors import UserError
 
@@ -78,6 +82,11 @@ class Tokenizer:
         ids = [self.start_id, *encoding.ids[: self.context_length - 2], self.end_id]
         origin = align(text, cleaned)
         return Tokens(ids, [(origin[first][0], origin[last - 1][1]) for first, last in encoding.offsets])
+
+
+def pad_ids(tokens: Sequence[Tokens]) -> Int[Tensor, "batch tokens"]:
+    """Token ids padded behind the end token to the longest of them."""
+    return pad_sequence([torch.tensor(row.ids) for row in tokens], batch_first=True, padding_value=tokens[0].ids[-1])
 
 
 def clean(text: str) -> str:

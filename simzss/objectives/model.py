@@ -5,7 +5,6 @@ the backbone's weights it was trained on) and `bank.json` (the concepts it was t
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
-from simzss.modeling.tokenizer import Tokenizer, Tokens
+from simzss.modeling.tokenizer import Tokenizer, Tokens, pad_ids
 from simzss.objectives.base import Objective
-from simzss.types import ConceptMentions, TextFeatures
+from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
 
 WEIGHTS, CONFIG, BANK = "model.safetensors", "config.json", "bank.json"
 
@@ -78,17 +76,12 @@ class AlignedModel(nn.Module):
         """The tensors that training changes, by name: all but the frozen backbone's."""
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
 
-    def normalise(self, images: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
-        """RGB in 0..255 to what the backbone takes."""
-        mean = torch.tensor(self.pixel_mean, device=images.device).view(3, 1, 1)
-        std = torch.tensor(self.pixel_std, device=images.device).view(3, 1, 1)
-        return (images / 255 - mean) / std
-
     @torch.no_grad()
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
         """L2-normalised patches of normalised images, as a grid."""
-        features = self.backbone(images)
-        return self.objective.embed_patches(features).unflatten(1, features.grid)
+        features: ImageFeatures = self.backbone(images)
+        patches = self.objective.embed_patches(features)
+        return patches.view(len(patches), *features.grid, -1)
 
     @torch.no_grad()
     def embed_prompts(
@@ -122,12 +115,7 @@ class AlignedModel(nn.Module):
         if self.bank is not None:
             self.bank.save(partial / BANK)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-
-
-def pad_ids(tokens: Sequence[Tokens]) -> Int[Tensor, "batch tokens"]:
-    """Token ids padded behind the end token to the longest of them."""
-    return pad_sequence([torch.tensor(row.ids) for row in tokens], batch_first=True, padding_value=tokens[0].ids[-1])
+        partial.replace(folder)
 
 
 def load_model(folder: Path | str, backbone_weights: str | None = None) -> AlignedModel:
@@ -177,7 +165,7 @@ def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -
 
 
 def _objective(name: str, settings: dict[str, Any]) -> Objective:
-    known = {objective.__name__: objective for objective in _subclasses(Objective)}
+    known = {objective.__name__: objective for objective in _subclasses(Objective)}  # type: ignore[type-abstract]
     if name not in known:
         raise UserError(f"no objective {name!r}; known are {', '.join(sorted(known))}: import the module that has it")
     try:

@@ -1,0 +1,120 @@
+"""Image-caption pairs with their concepts, as a training set.
+
+Reads the concept table (made once by `simzss concepts`), joins it with a folder of images by file name, and knows which
+rows show the same image, so that an image is decoded, or passed through the frozen backbone, once for all its captions.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from simzss.concepts.bank import ConceptBank
+from simzss.concepts.table import read_table
+from simzss.data.sampler import Draw
+from simzss.data.transforms import SeededCrop, read_image
+from simzss.errors import UserError
+
+NEVER = 2**40
+"""Longer than any run: a position in the stream below it is its own remainder."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a concept stands in a caption: characters, one past the last."""
+
+    concept: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image-caption pair."""
+
+    crop: int
+    """Which crop of the corpus."""
+    pixels: UInt8[Tensor, "3 height width"] | None
+    """The crop itself; None where cached features take its place."""
+    caption: str
+    concepts: tuple[Span, ...]
+
+
+class CaptionDataset(Dataset[Example]):
+    """All pairs of a concept table, addressed by a `Draw`.
+
+    Args:
+        table: Folder that `simzss concepts` wrote.
+        images: Folder of the images; a row's key is a file name in it.
+        crop: Makes the crops.
+        views: Distinct crops per image; None for a new crop at every draw.
+
+    Attributes:
+        decode: Whether examples carry their pixels; switched off where cached features take their place.
+        bank: The bank the table was made with.
+        files: The distinct images, in the order of their first row.
+
+    Raises:
+        UserError: If the table is missing or empty, or an image is missing.
+    """
+
+    def __init__(self, table: Path, images: Path, crop: SeededCrop, views: int | None = None) -> None:
+        loaded = read_table(table)
+        self.bank: ConceptBank = loaded.bank
+        self.rows = loaded.rows
+        self.folder = images
+        self.crop, self.views, self.decode = crop, views, True
+        keys = self.rows["key"].to_pylist()
+        self.files = list(dict.fromkeys(keys))
+        number = {key: index for index, key in enumerate(self.files)}
+        self.image_of_row = np.array([number[key] for key in keys], dtype=np.int64)
+        self._require_images(table)
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.image_of_row)
+
+    def __getitem__(self, draw: Draw) -> Example:
+        """The pair a draw names, cropped as its place in the stream says."""
+        row = self.rows.slice(draw.pair, 1).to_pylist()[0]
+        image = int(self.image_of_row[draw.pair])
+        crop = image * self.period + draw.position % self.period
+        spans = tuple(Span(found["id"], found["start"], found["end"]) for found in row["concepts"])
+        return Example(crop, self.pixels(crop) if self.decode else None, row["caption"], spans)
+
+    def pixels(self, crop: int) -> UInt8[Tensor, "3 height width"]:
+        """One crop of one image: its number is image * period + view, and seeds it."""
+        path = self.folder / self.files[crop // self.period]
+        return self.crop(read_image(path, self.crop.size), seed=crop)
+
+    @property
+    def period(self) -> int:
+        """Draws after which the crops of an image repeat; practically never where every draw is cropped anew."""
+        return self.views or NEVER
+
+    @property
+    def num_crops(self) -> int:
+        """Distinct crops of the whole corpus.
+
+        Raises:
+            UserError: If every draw is cropped anew, so that there is no end of them.
+        """
+        if self.views is None:
+            raise UserError("features can be cached only of a fixed number of crops: set data.views (1 is usual)")
+        return len(self.files) * self.views
+
+    def _require_images(self, table: Path) -> None:
+        if not self.files:
+            raise UserError(f"the concept table {table} has no rows")
+        if not self.folder.is_dir():
+            raise UserError(f"no image folder at {self.folder}")
+        present = {path.name for path in self.folder.iterdir()}
+        missing = [name for name in self.files if name not in present and not (self.folder / name).is_file()]
+        if missing:
+            raise UserError(
+                f"{self.folder} lacks {len(missing)} of the {len(self.files)} images that {table} names,"
+                f" the first is {missing[0]}"
+            )

@@ -1,0 +1,132 @@
+"""The training data as Lightning takes it: one stream of batches for the whole run."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from simzss.data.captions import CaptionDataset, Example
+from simzss.data.collate import Collate
+from simzss.data.feature_cache import FeatureCache, Placement, open_cache
+from simzss.data.sampler import BatchSampler
+from simzss.data.transforms import SeededCrop
+from simzss.distributed import rank, world_size
+from simzss.errors import UserError
+from simzss.modeling.backbone import ImageBackbone
+from simzss.modeling.tokenizer import Tokenizer
+
+
+class CaptionData(LightningDataModule):
+    """Image-caption pairs with concepts.
+
+    Args:
+        table: Concept table, the folder that `simzss concepts` wrote.
+        images: Folder with the images that the table names.
+        image_size: Side of the square crops, in pixels; a multiple of the backbone's patch.
+        crop_scale: Smallest and largest share of an image's area that a crop keeps.
+        batch_size: Pairs per optimiser step, over all processes together.
+        pairs_per_epoch: Pairs drawn per epoch; null for all.
+        epochs: Times the pairs are drawn anew; with the two above it gives the number of steps.
+        seed: What the order of the pairs depends on.
+        views: Distinct crops per image; null for a new crop at every draw.
+        cache: Where the frozen backbone's features of all crops lie; needs a number of views.
+        cache_dir: Folder of the cached features; null for TABLE-features, beside the table.
+        cache_dtype: Precision of cached features.
+        workers: Decoding processes per training process; does not change results.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 (one argument, one line of the YAML)
+        self,
+        table: Path,
+        images: Path,
+        image_size: int = 224,
+        crop_scale: tuple[float, float] = (0.9, 1.0),
+        batch_size: int = 16_384,
+        pairs_per_epoch: int | None = None,
+        epochs: int = 10,
+        seed: int = 0,
+        views: int | None = None,
+        cache: Placement = Placement.off,
+        cache_dir: Path | None = None,
+        cache_dtype: Literal["float16", "bfloat16", "float32"] = "float16",
+        workers: int = 8,
+    ) -> None:
+        super().__init__()
+        self.table, self.images = table, images
+        self.batch_size, self.pairs_per_epoch, self.epochs = batch_size, pairs_per_epoch, epochs
+        self.seed, self.views, self.workers = seed, views, workers
+        self.cache, self.cache_dtype = cache, cache_dtype
+        self.cache_dir = cache_dir or table.with_name(f"{table.name}-features")
+        self.crop = SeededCrop(image_size, crop_scale)
+        self.dataset: CaptionDataset
+        self.tokenizer = Tokenizer()  # the training module puts the model's own here
+
+    def setup(self, stage: str) -> None:
+        """Read the table.
+
+        Raises:
+            UserError: If it is missing, an image is, or the batch fits neither the corpus nor the processes.
+        """
+        if stage != "fit":
+            return
+        self.dataset = CaptionDataset(self.table, self.images, self.crop, self.views)
+        if self.batch_size % world_size():
+            raise UserError(
+                f"batch_size {self.batch_size} is no multiple of the {world_size()} processes: change either"
+            )
+        if self._per_epoch > len(self.dataset):
+            raise UserError(
+                f"pairs_per_epoch {self._per_epoch} is more than the {len(self.dataset)} pairs of {self.table}"
+            )
+        if self.steps < 1:
+            raise UserError(f"{self.epochs} epochs of {self._per_epoch} pairs make no batch of {self.batch_size}")
+
+    def open_cache(self, backbone: ImageBackbone) -> FeatureCache | None:
+        """The features of all crops, if they are to be cached; from then on batches carry no pixels.
+
+        Raises:
+            UserError: If the number of views is not set, or the disk is full.
+        """
+        if self.cache is Placement.off:
+            return None
+        self.dataset.decode = False
+        return open_cache(
+            self.cache_dir,
+            backbone,
+            self.dataset,
+            placement=self.cache,
+            dtype=getattr(torch, self.cache_dtype),
+            workers=self.workers,
+        )
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in the whole run."""
+        return self.epochs * self._per_epoch // self.batch_size
+
+    def train_dataloader(self) -> DataLoader[Example]:
+        """The whole run's batches from the step the trainer stands at."""
+        start = self.trainer.global_step if self.trainer else 0
+        batches = BatchSampler(
+            pairs=len(self.dataset),
+            pairs_per_epoch=self._per_epoch,
+            batch_size=self.batch_size,
+            steps=self.steps,
+            seed=self.seed,
+            start=start,
+            rank=rank(),
+            processes=world_size(),
+        )
+        return DataLoader(
+            self.dataset,
+            batch_sampler=batches,
+            collate_fn=Collate(self.tokenizer, len(self.dataset.bank.names)),
+            num_workers=self.workers if self.dataset.decode else min(self.workers, 2),
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    @property
+    def _per_epoch(self) -> int:
+        return self.pairs_per_epoch or len(self.dataset)

@@ -1,0 +1,111 @@
+"""Training from a YAML: LightningCLI with our callbacks, one run folder, and mistakes told in one line."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger
+
+from simzss.data.datamodule import CaptionData
+from simzss.errors import UserError
+from simzss.training.callbacks import MODEL, Export, Progress, StopOnNaN, Throughput
+from simzss.training.module import Alignment
+
+EXPECTED_WARNINGS = (
+    "LightningCLI's args parameter",  # the command line is split before it comes here
+    ".*in eval mode at the start of training",  # the frozen backbone, on purpose
+    ".*does not have many workers",  # small corpora need none
+    ".*isinstance.treespec, LeafSpec",  # Lightning's own use of torch
+)
+
+
+class OneLineParser(LightningArgumentParser):
+    """A parser that tells a mistake in one line instead of printing its usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Raise the message as the user's error; the usage is what `--help` is for."""
+        raise UserError(f"{message} (see simzss fit --help)") from ex
+
+
+class FitCLI(LightningCLI):
+    """Reads the configuration of a run; what it builds is `model`, `datamodule` and `trainer`."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Our parser in place of Lightning's."""
+        parser = OneLineParser(**kwargs)
+        parser.add_argument("-c", "--config", action="config", help="A YAML of configs/train; repeat to override.")
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what belongs to a run and to nothing else."""
+        parser.set_defaults({"trainer.log_every_n_steps": 1, "trainer.enable_model_summary": False})
+        parser.add_argument("--run", type=Path, required=True, help="Folder for all that the run leaves.")
+        parser.add_argument("--resume", type=bool, default=False, help="Go on from the run's last checkpoint.")
+        parser.add_argument("--checkpoint_every", type=int, default=50, help="Steps between two checkpoints.")
+
+    def instantiate_trainer(self, **kwargs: Any) -> Any:
+        """A trainer that writes into the run's folder."""
+        run: Path = self.config.run
+        checkpoint = ModelCheckpoint(
+            run / "checkpoints",
+            filename="last",
+            every_n_train_steps=self.config.checkpoint_every,
+            enable_version_counter=False,
+        )
+        callbacks = [Progress(), Throughput(), StopOnNaN(), Export(), checkpoint]
+        logger = CSVLogger(run, name="", version="")
+        return super().instantiate_trainer(
+            **kwargs,
+            default_root_dir=run,
+            logger=logger,
+            callbacks=callbacks,
+            max_epochs=1,
+            use_distributed_sampler=False,
+        )
+
+
+def fit(arguments: Sequence[str]) -> Path:
+    """Train as the arguments say.
+
+    Args:
+        arguments: What stands behind `simzss fit` on the command line.
+
+    Returns:
+        Folder of the saved model.
+
+    Raises:
+        UserError: If the configuration, the data or the backbone is at fault.
+    """
+    for chatty in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message)
+        return _fit(_read(arguments))
+
+
+def _read(arguments: Sequence[str]) -> FitCLI:
+    return FitCLI(
+        Alignment,
+        CaptionData,
+        args=list(arguments),
+        run=False,
+        auto_configure_optimizers=False,
+        save_config_kwargs={"overwrite": True},
+        seed_everything_default=0,
+    )
+
+
+def _fit(cli: FitCLI) -> Path:
+    run: Path = cli.config.run
+    last = run / "checkpoints" / "last.ckpt"
+    if (run / MODEL).exists():
+        raise UserError(f"{run} holds a finished run: give another --run, or remove it")
+    if last.exists() and not cli.config.resume:
+        raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
+    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
+    return run / MODEL

@@ -1,0 +1,133 @@
+"""The training step as Lightning takes it: encode, ask the objective for the loss, watch.
+
+Nothing here knows which method is trained; see `simzss.objectives`.
+"""
+
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+
+from simzss.data.datamodule import CaptionData
+from simzss.data.feature_cache import FeatureCache
+from simzss.errors import UserError
+from simzss.modeling.backbone import BackboneConfig
+from simzss.modeling.text_encoder import TextEncoderConfig
+from simzss.objectives import Objective
+from simzss.objectives.model import AlignedModel, load_trained
+from simzss.training.optim import OptimizerConfig, adamw, warmup_cosine
+from simzss.types import CaptionBatch, ImageFeatures, LossTerms, TextFeatures
+
+PREFIX = "model."
+
+
+class Alignment(LightningModule):
+    """Trains an `AlignedModel`.
+
+    Args:
+        backbone: Which frozen vision backbone.
+        text_encoder: Shape of the text encoder.
+        objective: The method.
+        optimizer: Numbers of the optimiser.
+    """
+
+    def __init__(
+        self,
+        backbone: BackboneConfig,
+        text_encoder: TextEncoderConfig,
+        objective: Objective,
+        optimizer: OptimizerConfig,
+    ) -> None:
+        super().__init__()
+        self.model = AlignedModel(backbone, text_encoder, objective)
+        self.config = optimizer
+        self.features: FeatureCache | None = None
+        self.strict_loading = False  # the frozen backbone is not in checkpoints; what is, is checked below
+
+    def setup(self, stage: str) -> None:
+        """Learn the bank from the data, and hand it the tokenizer.
+
+        Raises:
+            UserError: If the crops do not fit the backbone.
+        """
+        size = self.data.crop.size
+        if size % self.model.patch_size:
+            raise UserError(
+                f"image_size {size} is no multiple of the backbone's patch of {self.model.patch_size} pixels"
+            )
+        self.model.bank = self.data.dataset.bank
+        self.data.tokenizer = self.model.tokenizer
+
+    def on_fit_start(self) -> None:
+        """Pass every image through the frozen backbone once, if its features are to be cached."""
+        self.features = self.data.open_cache(self.model.backbone)
+
+    @property
+    def data(self) -> CaptionData:
+        """The data module the trainer runs with."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, CaptionData):
+            raise TypeError("Alignment is trained with a CaptionData module")
+        return data
+
+    def training_step(self, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
+        """The loss of one global batch."""
+        terms = self.losses(batch)
+        self._watch(terms, batch)
+        return terms.total
+
+    def losses(self, batch: CaptionBatch) -> LossTerms:
+        """Encode both sides and ask the objective; losses are computed in full precision."""
+        image = self._see(batch)
+        text: TextFeatures = self.model.text_encoder(batch.ids)
+        with torch.autocast(self.device.type, enabled=False):
+            captions = self.model.objective.embed_captions(text.float(), batch.mentions)
+            return self.model.objective(image.float(), captions, batch.mentions)
+
+    def _see(self, batch: CaptionBatch) -> ImageFeatures:
+        if self.features is not None:
+            return self.features(batch.crop)
+        if batch.pixels is None:
+            raise ValueError("a batch without pixels needs cached features")
+        return self.model.backbone(self.model.backbone.normalise(batch.pixels))
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with warm-up and cosine, stepped once per batch."""
+        optimizer = adamw(self.model, self.config, self.data.batch_size)
+        schedule = warmup_cosine(optimizer, self.data.steps, self.config.warmup)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Keep the objective's parameters where they are allowed to be."""
+        self.model.objective.constrain()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave the backbone out, and say which one and which bank belong to these weights."""
+        checkpoint["state_dict"] = {PREFIX + name: tensor for name, tensor in self.model.trained().items()}
+        checkpoint["backbone_hash"] = self.model.backbone.weight_hash()
+        checkpoint["bank_hash"] = self.data.dataset.bank.content_hash
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with another backbone, bank or shape.
+
+        Raises:
+            UserError: If the checkpoint was made with another one.
+        """
+        for key, now in (
+            ("backbone_hash", self.model.backbone.weight_hash()),
+            ("bank_hash", self.data.dataset.bank.content_hash),
+        ):
+            if checkpoint[key] != now:
+                what = key.partition("_")[0]
+                raise UserError(f"the checkpoint was made with another {what}: resume with the one it was started with")
+        trained = {name.removeprefix(PREFIX): tensor for name, tensor in checkpoint["state_dict"].items()}
+        load_trained(self.model, trained, "the checkpoint")
+
+    def _watch(self, terms: LossTerms, batch: CaptionBatch) -> None:
+        bar = {"contrastive": terms.contrastive, "concept": terms.concept, "concept_accuracy": terms.concept_accuracy}
+        rest = {"loss": terms.total, "concepts_present": terms.concepts_present.float()}
+        if (scale := self.model.objective.scale()) is not None:
+            rest["scale"] = scale
+        self.log_dict({name: value.detach() for name, value in bar.items()}, prog_bar=True, batch_size=len(batch.ids))
+        self.log_dict({name: value.detach() for name, value in rest.items()}, batch_size=len(batch.ids))
