@@ -7,12 +7,18 @@ import typer
 from rich.console import Console
 
 from simzss.commands.progress import watching
-from simzss.concepts.bank import ConceptBank
+from simzss.concepts.bank import open_bank
 from simzss.concepts.corpus.source import Reader, open_corpus
-from simzss.concepts.extraction import OnError, Plan, Shard, extract
+from simzss.concepts.corpus.usable import OnError
+from simzss.concepts.extraction import extract
 from simzss.concepts.extractor import BATCH_SIZE
+from simzss.concepts.files import write_atomically
 from simzss.concepts.mentions import Match
 from simzss.concepts.pipelines import default_pipeline
+from simzss.concepts.plan import Plan, Shard
+from simzss.concepts.render import to_page, to_terminal
+from simzss.concepts.report import make_report
+from simzss.concepts.table import Counts
 from simzss.concepts.workers import ExtractorRecipe
 
 
@@ -31,10 +37,12 @@ def concepts(  # noqa: PLR0913  # one argument per option
     workers: Annotated[int, typer.Option(min=1, help="processes; does not change the result")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="captions read together; same result")] = BATCH_SIZE,
     shard: Annotated[str, typer.Option(help="I/N: this run's share of N that write into one folder")] = "1/1",
+    report: Annotated[bool, typer.Option("--report", help="show what was found and what was missed")] = False,
+    html: Annotated[Path | None, typer.Option(help="write that report as a web page")] = None,
 ) -> None:
     """Find the concepts of a bank in captions, and write them as Parquet with character offsets."""
     corpus = open_corpus(source, reader, caption_column, key_column)
-    names = ConceptBank.benchmarks() if bank == "benchmarks" else ConceptBank.from_file(bank)
+    names = open_bank(bank)
     recipe = ExtractorRecipe(names, nlp or default_pipeline(), match, batch_size)
     plan = Plan(corpus, recipe, on_error, limit)
     console = Console(stderr=True)
@@ -43,9 +51,18 @@ def concepts(  # noqa: PLR0913  # one argument per option
     if manifest.counts is None:
         console.print(f"{output}: the share {shard} is done, other shares are not")
         return
-    counts = manifest.counts
+    _print_counts(console, output, manifest.counts, manifest.settings["pipeline"]["name"])
+    if report or html:
+        made = make_report(output, recipe.build())
+        if report:
+            Console().print(to_terminal(made))
+        if html:
+            write_atomically(html, to_page(made, corpus.source))
+
+
+def _print_counts(console: Console, output: Path, counts: Counts, pipeline: str) -> None:
     console.print(
         f"{output}: {counts.captions:,} captions, {counts.mentions:,} mentions, {counts.skipped:,} rows skipped "
-        f"({manifest.settings['pipeline']['name']}, {len(names.names)} concepts)",
+        f"({pipeline})",
         soft_wrap=True,
     )

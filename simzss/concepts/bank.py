@@ -157,6 +157,11 @@ class ConceptBank:
         return numbers
 
 
+def open_bank(name: str) -> ConceptBank:
+    """The bank that a command's option names: `benchmarks`, or a file."""
+    return ConceptBank.benchmarks() if name == BankKind.BENCHMARKS else ConceptBank.from_file(name)
+
+
 def normalise(name: str) -> str:
     """Lower-case words parted by single spaces: "Stop-Sign" and "stop_sign" are "stop sign"."""
     if not name.isascii():

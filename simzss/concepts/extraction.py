@@ -6,103 +6,28 @@ With several shards into one folder, shard i of n takes the parts k with k mod n
 part completed writes the counts.
 """
 
-import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from simzss.concepts.corpus.rows import BadRow, Row
-from simzss.concepts.corpus.source import Corpus
+from simzss.concepts.corpus.usable import SILENT, Watcher, is_usable
 from simzss.concepts.extractor import in_batches
 from simzss.concepts.pipelines import describe_pipeline
+from simzss.concepts.plan import WHOLE, Plan, Shard
 from simzss.concepts.table import BANK, MANIFEST, Manifest, part_path, part_paths, read_counts, write_part
-from simzss.concepts.workers import ExtractorRecipe, extract_here, extract_in_processes
+from simzss.concepts.workers import extract_here, extract_in_processes
 from simzss.errors import UserError
 
 CHUNK_ROWS = 500
 """Rows that a worker gets at a time."""
 
 
-class OnError(StrEnum):
-    """What a bad row does."""
-
-    STOP = "stop"
-    SKIP = "skip"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that decides what the table holds."""
-
-    corpus: Corpus
-    recipe: ExtractorRecipe
-    on_error: OnError = OnError.STOP
-    limit: int | None = None
-    """Source rows to read; None: all."""
-    rows_per_part: int = 10_000
-    """Source rows per Parquet file, and the most that a kill can cost."""
-
-    def settings(self, pipeline: dict[str, str]) -> dict[str, Any]:
-        """The plan as the manifest keeps it."""
-        bank = self.recipe.bank
-        settings = {
-            "source": self.corpus.describe(),
-            "pipeline": pipeline,
-            "bank": {"kind": bank.kind, "concepts": len(bank.names), "hash": bank.content_hash},
-            "match": self.recipe.match,
-            "on_error": self.on_error,
-            "limit": self.limit,
-            "rows_per_part": self.rows_per_part,
-        }
-        return json.loads(json.dumps(settings))
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several runs that share a folder, counted from 1."""
-
-    number: int = 1
-    of: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """Read "2/8".
-
-        Raises:
-            UserError: If it is not two numbers I/N with 1 <= I <= N.
-        """
-        number, _, of = text.partition("/")
-        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-            raise UserError(f"--shard {text}: write I/N with 1 <= I <= N, such as 2/8")
-        return cls(int(number), int(of))
-
-    def __str__(self) -> str:
-        return f"{self.number}-of-{self.of}"
-
-    def takes(self, part: int) -> bool:
-        """Whether a part is this run's to write."""
-        return part % self.of == self.number - 1
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """Whom to tell how it goes."""
-
-    advance: Callable[[int], None] = lambda _: None
-    """Called with a number of source rows that are done with."""
-    bad_row: Callable[[str], None] = lambda _: None
-    """Called with the problem of every row that is skipped."""
-
-
-def extract(
-    plan: Plan, folder: Path, workers: int = 1, shard: Shard = Shard(), watcher: Watcher = Watcher()
-) -> Manifest:
+def extract(plan: Plan, folder: Path, workers: int = 1, shard: Shard = WHOLE, watcher: Watcher = SILENT) -> Manifest:
     """Make the concept table of a corpus, or go on with one; does nothing if it is finished.
 
     Raises:
@@ -159,15 +84,12 @@ class _Cutter:
                 self.watcher.advance(len(block))
 
     def _cut(self, part: int, block: list[Row | BadRow]) -> Iterator[_Chunk]:
-        bad = [row for row in block if isinstance(row, BadRow)]
-        for row in bad:
-            if self.plan.on_error is OnError.STOP:
-                raise UserError(f"{row.problem} (--on-error skip leaves such rows out)")
-            self.watcher.bad_row(row.problem)
-        self.watcher.advance(len(bad))
-        pieces = list(in_batches((row for row in block if isinstance(row, Row)), CHUNK_ROWS)) or [[]]
+        good = [row for row in block if is_usable(row, self.plan.on_error, self.watcher) and isinstance(row, Row)]
+        skipped = len(block) - len(good)
+        self.watcher.advance(skipped)
+        pieces = list(in_batches(good, CHUNK_ROWS)) or [[]]
         for number, rows in enumerate(pieces, start=1):
-            yield _Chunk(part, rows, len(bad), number == len(pieces))
+            yield _Chunk(part, rows, skipped, number == len(pieces))
 
 
 def _write_parts(folder: Path, batches: Iterator[pa.RecordBatch], cutter: _Cutter, watcher: Watcher) -> None:

@@ -17,8 +17,8 @@ from spacy.language import Language
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.gazetteer import GazetteerRoute
 from simzss.concepts.mentions import CaptionConcepts, Match
-from simzss.concepts.parser import ParserRoute
-from simzss.concepts.pipelines import has_parser, load_pipeline
+from simzss.concepts.parser import NounPhrase, ParserRoute
+from simzss.concepts.pipelines import HOW_TO_INSTALL, has_parser, load_pipeline
 from simzss.errors import UserError
 
 BATCH_SIZE = 512
@@ -62,6 +62,19 @@ class ConceptExtractor:
             with self.route.nlp.memory_zone():  # or else spaCy keeps every word it has ever seen
                 found = [tuple(mentions) for mentions in self.route.find(batch)]
             yield from map(CaptionConcepts, batch, found)
+
+    def phrases(self, captions: Iterable[str]) -> Iterator[list[NounPhrase]]:
+        """The noun phrases of every caption, whether or not the bank knows them.
+
+        Raises:
+            UserError: If the pipeline has no parser.
+        """
+        if not isinstance(self.route, ParserRoute):
+            raise UserError(f"the gazetteer sees no noun phrases; {HOW_TO_INSTALL}")
+        for batch in in_batches(captions, self.batch_size):
+            with self.route.nlp.memory_zone():
+                found = list(self.route.phrases(batch))
+            yield from found
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -13,6 +13,10 @@ PREFERRED = ("en_core_web_trf", "en_core_web_sm")
 """Pipelines to use when none is named and one is installed: the paper's first."""
 UNUSED = ["ner", "senter", "textcat", "textcat_multilabel", "entity_linker", "entity_ruler"]
 """Components that do not touch noun phrases; leaving them out saves their time."""
+HOW_TO_INSTALL = (
+    "`python -m spacy download en_core_web_trf` installs the pipeline of the paper, "
+    "`python -m spacy download en_core_web_sm` a light one"
+)
 
 
 def default_pipeline() -> str:
@@ -56,7 +60,4 @@ def describe_pipeline(nlp: Language) -> dict[str, str]:
 def _not_loaded(name: str, error: Exception) -> str:
     if Path(name).exists():
         return f"{name} is no spaCy pipeline that this version can load ({error})"
-    return (
-        f"no spaCy pipeline {name!r} is installed; `python -m spacy download en_core_web_trf` installs the one of the "
-        f"paper, `python -m spacy download en_core_web_sm` a light one, and --nlp {GAZETTEER} needs none"
-    )
+    return f"no spaCy pipeline {name!r} is installed; {HOW_TO_INSTALL}, and --nlp {GAZETTEER} needs none"
