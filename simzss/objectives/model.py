@@ -8,8 +8,11 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from pkgutil import iter_modules
+from typing import Any, get_type_hints
 
 import torch
 from jaxtyping import Float
@@ -136,7 +139,8 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     if backbone_weights is not None:
         config["backbone"]["weights"] = backbone_weights
     objective = _objective(config["objective"], config["settings"])
-    model = AlignedModel(BackboneConfig(**config["backbone"]), TextEncoderConfig(**config["text_encoder"]), objective)
+    backbone = BackboneConfig(**_with_choices(BackboneConfig, config["backbone"]))
+    model = AlignedModel(backbone, TextEncoderConfig(**config["text_encoder"]), objective)
     load_trained(model, load_file(folder / WEIGHTS), str(folder))
     if model.backbone.weight_hash() != config["backbone_hash"]:
         raise UserError(f"{folder} was trained on other weights of {config['backbone']['name']}: give those weights")
@@ -165,13 +169,22 @@ def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -
 
 
 def _objective(name: str, settings: dict[str, Any]) -> Objective:
+    for module in iter_modules([str(Path(__file__).parent)]):  # each file that is here defines its objective
+        import_module(f"simzss.objectives.{module.name}")
     known = {objective.__name__: objective for objective in _subclasses(Objective)}  # type: ignore[type-abstract]
     if name not in known:
         raise UserError(f"no objective {name!r}; known are {', '.join(sorted(known))}: import the module that has it")
     try:
-        return known[name](**settings)
+        return known[name](**_with_choices(known[name], settings))
     except (TypeError, ValueError) as error:
         raise UserError(f"objective {name} cannot be made with the settings {settings}: {error}") from error
+
+
+def _with_choices(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Constructor arguments as JSON holds them, with texts turned back into the choices they name."""
+    hints = get_type_hints(kind.__init__)  # type: ignore[misc]
+    choices = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Enum)}
+    return {name: choices[name](value) if name in choices else value for name, value in values.items()}
 
 
 def _subclasses(parent: type[Objective]) -> Iterable[type[Objective]]:
