@@ -23,6 +23,7 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 COMMANDS: dict[str, tuple[str, str]] = {
     "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
     "bank": ("bank:bank", "mine a concept bank from captions"),
+    "evaluate": ("evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
 }
 """Name of a command, its function (`module:name` below `simzss.commands`) and what it does in one line."""
 

@@ -11,11 +11,20 @@ Both functions are collective, forward and backward: every process must call the
 on the result, if only by a factor of zero, or the others wait forever.
 """
 
+import os
+
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, distributed
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
+
+
+def join_processes() -> int:
+    """Join the group of processes that `torchrun` started, if it did; the index of this process on its machine."""
+    if world_size() == 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def world_size() -> int:

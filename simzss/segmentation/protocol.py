@@ -2,10 +2,10 @@
 
 Published zero-shot numbers differ by points because of such choices (resolution, prompts, background rule, PAMR), so
 they stand in one file per protocol (`configs/protocol/*.yaml`), are read strictly and are recorded with every result.
-The defaults are those of TCL (Cha et al., 2023), which SimZSS follows, where TCL's choice does not depend on its model.
+The defaults are those of TCL (Cha et al., 2023), which SimZSS follows, as far as they do not depend on TCL's own model.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -83,8 +83,8 @@ class SegmentationProtocol:
     align_corners: bool = False
     """Corner convention of the upsampling of a window's scores."""
     statistics: Statistics = Statistics.BACKBONE
-    templates: TemplateSet = TemplateSet.OPENAI80
-    normalise_each: bool = True
+    templates: TemplateSet = TemplateSet.TCL9
+    normalise_each: bool = False
     """Whether every prompt's embedding is normalised before the mean over the templates; the mean always is."""
     class_token: ClassToken = ClassToken.EOS
     names: str = "standard"
@@ -101,16 +101,14 @@ class SegmentationProtocol:
         """Refuse numbers that no window fits."""
         if self.stride < 1 or self.crop < self.stride:
             raise UserError(f"protocol {self.name}: stride {self.stride} must lie between 1 and crop {self.crop}")
-        if min(self.short_side or 1, self.long_cap) < 1:
+        if self.long_cap < 1 or (self.short_side is not None and self.short_side < 1):
             raise UserError(f"protocol {self.name}: short_side and long_cap must be at least 1 pixel")
 
 
 def load_protocol(path: Path) -> SegmentationProtocol:
-    """Read a protocol from YAML; without a `name` of its own it bears the file's.
+    """Read a protocol from YAML; it bears the name of its file.
 
     Raises:
         UserError: If the file is missing or has a key or value that no protocol has.
     """
-    protocol = load_yaml(SegmentationProtocol, path)
-    unnamed = protocol.name == SegmentationProtocol.name and path.stem != protocol.name
-    return replace(protocol, name=path.stem) if unnamed else protocol
+    return load_yaml(SegmentationProtocol, path, name=path.stem)

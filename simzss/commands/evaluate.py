@@ -1,0 +1,117 @@
+"""`simzss evaluate`: the scores of a model on zero-shot segmentation benchmarks."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from simzss.benchmarks.counts import ImageCounts
+from simzss.benchmarks.pictures import save_overlays
+from simzss.benchmarks.provenance import Record, claim, describe_model, describe_run
+from simzss.benchmarks.report import results_of, write_results
+from simzss.benchmarks.runner import evaluate as run_benchmarks
+from simzss.benchmarks.spec import EIGHT, load_benchmark
+from simzss.distributed import join_processes, rank
+from simzss.errors import UserError
+from simzss.objectives.model import load_model
+from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from simzss.segmentation.segmenter import Segmenter
+
+
+class Precision(StrEnum):
+    """Of the backbone."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+def evaluate(  # noqa: PLR0913  # one argument per option
+    checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
+    *,
+    data_root: Annotated[Path, typer.Option(help="where the data sets lie, see `simzss data check`")],
+    benchmarks: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(EIGHT)}, or a YAML file; repeatable  [default: all eight]")
+    ] = None,
+    protocol: Annotated[Path | None, typer.Option(help="YAML file  [default: TCL's]")] = None,
+    threshold: Annotated[float | None, typer.Option(help="background threshold instead of the protocol's")] = None,
+    pamr: Annotated[bool | None, typer.Option(help="refine with PAMR, or not  [default: the protocol's]")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="images per benchmark, evenly spread")] = None,
+    output: Annotated[Path, typer.Option(help="folder for the results; an interrupted run in it continues")],
+    overlays: Annotated[int, typer.Option(min=0, help="images per benchmark to draw")] = 0,
+    precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.FLOAT32,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+    windows_at_once: Annotated[int, typer.Option(min=1, help="changes speed and memory only")] = 32,
+) -> None:
+    """Evaluate a model on zero-shot segmentation benchmarks, exactly to a published protocol.
+
+    Writes results.json (every score, unrounded, with all that decided it) and report.md (next to published rows).
+    """
+    started = time.perf_counter()
+    chosen = [load_benchmark(name) for name in benchmarks or EIGHT]
+    settings = load_protocol(protocol) if protocol else SegmentationProtocol()
+    settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
+    settings = replace(settings, pamr=settings.pamr if pamr is None else pamr)
+    place = pick_device(device, join_processes())
+    model = load_model(checkpoint).to(place)
+    segmenter = Segmenter(model, settings, place, windows_at_once, precision is Precision.BFLOAT16)
+    run = describe_run(describe_model(checkpoint, model), segmenter, chosen, limit)
+    claim(output, run)
+    results = run_benchmarks(segmenter, chosen, data_root, output, limit=limit, watch=watch)
+    if rank() != 0:
+        return
+    record = results_of(run, results, time.perf_counter() - started)
+    write_results(output, record)
+    pictures = save_overlays(segmenter, chosen, data_root, output, overlays) if overlays else []
+    show(record, [output / "report.md", *pictures])
+
+
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of a name, or the best there is for this process.
+
+    Raises:
+        UserError: If there is no such device.
+    """
+    if not name:
+        return torch.device(f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device {name!r} is not there; leave --device out, or give cpu") from error
+    return torch.device(name)
+
+
+class ImagesPerSecond(ProgressColumn):
+    """How fast it goes."""
+
+    def render(self, task: Task) -> Text:
+        """Speed over the last moments."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
+
+
+def watch(images: Iterable[tuple[ImageCounts, ...]], title: str, count: int) -> Iterator[tuple[ImageCounts, ...]]:
+    """A progress bar with images per second and time left, gone when done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(images, total=count, description=title)
+
+
+def show(results: Record, written: list[Path]) -> None:
+    """Print the scores and where the rest is."""
+    table = Table("benchmark", "images", "mIoU", "pixel accuracy", title="zero-shot segmentation, percent")
+    for record in results["benchmarks"].values():
+        mark = " (limited)" if record["limited"] else ""
+        scores = ["-" if record[n] is None else f"{100 * record[n]:.2f}" for n in ("miou", "pixel_accuracy")]
+        table.add_row(record["title"], f"{record['images']:,}{mark}", *scores)
+    console = Console()
+    console.print(table)
+    for path in written:
+        console.print(f"wrote {path}", soft_wrap=True, highlight=False)

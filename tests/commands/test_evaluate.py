@@ -1,0 +1,122 @@
+"""`simzss evaluate` with a real tiny model on a small tree."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from simzss.benchmarks.spec import EIGHT
+from simzss.cli import run
+from simzss.errors import UserError
+from tests.benchmarks.models import save_tiny_model
+from tests.benchmarks.trees import write_tree
+from tests.benchmarks.variants import uncounted
+
+PROTOCOL = {"short_side": 16, "long_cap": 64, "crop": 16, "stride": 8, "templates": "plain", "class_token": "mention"}
+SHAPES = {
+    "title": "Colours",
+    "source": "colours",
+    "images": "images/{stem}.png",
+    "masks": "masks/{stem}.png",
+    "labels": {"kind": "drop_zero"},
+    "background": False,
+    "count": 5,
+    "names": ["red thing", "green thing", "blue thing"],
+}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A model, a protocol and a data root."""
+    save_tiny_model(tmp_path / "run")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(PROTOCOL))
+    (tmp_path / "colours.yaml").write_text(yaml.safe_dump(SHAPES))
+    return tmp_path
+
+
+def write_colours(root: Path) -> None:
+    """The tree of a ninth benchmark."""
+    from simzss.benchmarks.spec import load_benchmark  # noqa: PLC0415
+
+    write_tree(root / "data", load_benchmark(root / "colours.yaml"))
+
+
+def evaluate(scene: Path, *options: str, benchmarks: str = "colours.yaml", output: str = "out") -> dict[str, object]:
+    words = [str(scene / "run" / "model"), "--data-root", str(scene / "data"), "--output", str(scene / output)]
+    words += ["--benchmarks", benchmarks if benchmarks in EIGHT else str(scene / benchmarks)]
+    run(["evaluate", *words, "--protocol", str(scene / "small.yaml"), "--device", "cpu", *options])
+    return json.loads((scene / output / "results.json").read_text())
+
+
+def test_writes_everything_that_decided_the_scores(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_colours(scene)
+    results = evaluate(scene, "--overlays", "2")
+    colours = results["benchmarks"]["colours"]  # type: ignore[index]
+    assert colours["images"] == colours["images_expected"] == 5
+    assert 0 < colours["miou"] < 1
+    assert set(colours["classes"]) == {"red thing", "green thing", "blue thing"}
+    ious = [entry["iou"] for entry in colours["classes"].values()]
+    assert colours["miou"] == pytest.approx(sum(ious) / 3)
+    assert results["limited"] is False
+    assert results["protocol"]["crop"] == 16  # type: ignore[index]
+    assert results["model"]["bank"] == {"kind": "file", "concepts": 2, "hash": results["model"]["bank"]["hash"]}  # type: ignore[index]
+    assert (scene / "out" / "overlays_colours.png").is_file()
+    report = (scene / "out" / "report.md").read_text()
+    assert f"{100 * colours['miou']:.2f}" in report
+    assert "CLIP-DINOiser" not in report  # published rows stand beside the eight only
+    assert f"{100 * colours['miou']:.2f}" in capsys.readouterr().out
+
+
+def test_a_limited_run_says_so_everywhere(scene: Path) -> None:
+    write_colours(scene)
+    results = evaluate(scene, "--limit", "2")
+    assert results["limited"] is True
+    assert "compares with nothing published" in (scene / "out" / "report.md").read_text()
+
+
+def test_other_settings_never_mix_with_an_earlier_run(scene: Path) -> None:
+    write_colours(scene)
+    evaluate(scene, "--limit", "2")
+    before = (scene / "out" / "results.json").read_text()
+    with pytest.raises(UserError, match=r"out holds a run with another limit \(2 instead of None\)"):
+        evaluate(scene)
+    with pytest.raises(UserError, match=r"another protocol threshold \(0.25 instead of 0.5\)"):
+        evaluate(scene, "--limit", "2", "--threshold", "0.5")
+    assert (scene / "out" / "results.json").read_text() == before
+    save_tiny_model(scene / "other", seed=1)
+    (scene / "run").rename(scene / "old")
+    (scene / "other").rename(scene / "run")
+    with pytest.raises(UserError, match="backbone"):
+        evaluate(scene, "--limit", "2")
+
+
+def test_precision_and_pamr_are_told(scene: Path) -> None:
+    write_colours(scene)
+    results = evaluate(scene, "--precision", "bfloat16", "--pamr", "--limit", "1", "--windows-at-once", "3")
+    assert results["precision"] == "bfloat16"
+    assert results["protocol"]["pamr"] is True  # type: ignore[index]
+
+
+def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_written(scene: Path) -> None:
+    write_tree(scene / "data", uncounted("voc20"))
+    with pytest.raises(UserError, match="voc20: 5 images instead of 1449"):
+        evaluate(scene, benchmarks="voc20")
+    assert not list((scene / "out").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--device", "cuda:9"], "device 'cuda:9' is not there"),
+        (["--limit", "0"], "limit"),
+        (["--precision", "float8"], "precision"),
+        (["--protocol", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["--benchmarks", "voc22"], "no benchmark 'voc22'"),
+    ],
+)
+def test_bad_options_get_one_line(scene: Path, options: list[str], complaint: str) -> None:
+    with pytest.raises(UserError) as raised:
+        evaluate(scene, *options)
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)
