@@ -23,6 +23,10 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 COMMANDS: dict[str, tuple[str, str]] = {
     "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
     "bank": ("bank:bank", "mine a concept bank from captions"),
+    "bench concepts": ("bench_concepts:bench_concepts", "measure speed and quality of concept extraction"),
+    "segment": ("segment:segment", "segment photographs into classes given by name"),
+    "data check": ("data_check:data_check", "which benchmarks are ready, and how to get the others"),
+    "compare": ("compare:compare", "two evaluations side by side"),
     "evaluate": ("evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
 }
 """Name of a command, its function (`module:name` below `simzss.commands`) and what it does in one line."""

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from simzss.benchmarks.check import present_benchmarks
 from simzss.benchmarks.counts import ImageCounts
 from simzss.benchmarks.pictures import save_overlays
 from simzss.benchmarks.provenance import Record, claim, describe_model, describe_run
@@ -39,7 +40,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     *,
     data_root: Annotated[Path, typer.Option(help="where the data sets lie, see `simzss data check`")],
     benchmarks: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(EIGHT)}, or a YAML file; repeatable  [default: all eight]")
+        list[str] | None, typer.Option(help=f"{', '.join(EIGHT)}, or a YAML file; repeatable  [default: those there]")
     ] = None,
     protocol: Annotated[Path | None, typer.Option(help="YAML file  [default: TCL's]")] = None,
     threshold: Annotated[float | None, typer.Option(help="background threshold instead of the protocol's")] = None,
@@ -56,7 +57,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     Writes results.json (every score, unrounded, with all that decided it) and report.md (next to published rows).
     """
     started = time.perf_counter()
-    chosen = [load_benchmark(name) for name in benchmarks or EIGHT]
+    chosen = [load_benchmark(name) for name in benchmarks] if benchmarks else present_benchmarks(data_root)
     settings = load_protocol(protocol) if protocol else SegmentationProtocol()
     settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
     settings = replace(settings, pamr=settings.pamr if pamr is None else pamr)

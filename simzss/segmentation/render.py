@@ -10,10 +10,13 @@ easiest to tell apart. Pixels of no class (id below 0) stay grey.
 import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
+
+from simzss.errors import UserError
 
 GAP, LEGEND_ROW, FONT_SIZE = 8, 24, 15
 INK, PAPER = (30, 30, 30), (255, 255, 255)
@@ -131,3 +134,18 @@ def _draw_titles(canvas: Image.Image, titles: Sequence[str], cell: int) -> None:
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT_SIZE)
     for index, title in enumerate(titles):
         pen.text((index * (cell + GAP) + cell / 2, 3), title, fill=INK, font=font, anchor="ma")
+
+
+def save_label_map(labels: LabelMap, path: Path) -> None:
+    """Write class ids as a PNG of 8 bits whose palette shows them in colours.
+
+    Raises:
+        UserError: If an id does not fit into 8 bits.
+    """
+    if labels.max(initial=0) > 255 or labels.min(initial=0) < 0:
+        raise UserError(f"{path}: class ids must lie within 0..255 for a label map of 8 bits")
+    image = Image.fromarray(labels.astype(np.uint8))
+    image.putpalette([level for rank in range(256) for level in _colour(rank)])
+    unfinished = path.with_name(f".{path.name}.part")
+    image.save(unfinished, format="PNG")
+    unfinished.replace(path)

@@ -1,0 +1,57 @@
+"""`simzss segment`: your photograph, your words, a label map and a picture."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+
+from simzss.benchmarks.dataset import read_image
+from simzss.commands.evaluate import pick_device
+from simzss.errors import UserError
+from simzss.objectives.model import load_model
+from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from simzss.segmentation.render import Panel, Row, draw, save_label_map
+from simzss.segmentation.segmenter import Segmenter
+
+
+def segment(  # one argument per option
+    checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
+    images: Annotated[list[Path], typer.Argument(help="photographs")],
+    *,
+    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, dog, grass"')],
+    output: Annotated[Path, typer.Option(help="folder for the label maps and pictures")] = Path(),
+    threshold: Annotated[
+        float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
+    ] = None,
+    protocol: Annotated[Path | None, typer.Option(help="YAML file  [default: TCL's]")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+) -> None:
+    """Segment photographs into classes given by name.
+
+    Writes NAME_labels.png (one class id per pixel, in the order of --classes) and NAME_overlay.png.
+    """
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    if not names:
+        raise UserError('--classes names nothing; give for example --classes "cat, dog"')
+    place = pick_device(device)
+    settings = load_protocol(protocol) if protocol else SegmentationProtocol()
+    settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
+    segmenter = Segmenter(load_model(checkpoint).to(place), settings, place)
+    shown = names if threshold is None else ["background", *names]
+    vocabulary = segmenter.vocabulary(shown, has_background=threshold is not None)
+    output.mkdir(parents=True, exist_ok=True)
+    for path in images:
+        photograph = read_image(path)
+        labels = segmenter.segment(torch.from_numpy(photograph), vocabulary).cpu().numpy()
+        save_label_map(labels, output / f"{path.stem}_labels.png")
+        picture = draw([Row(photograph, [Panel("segmentation", labels)])], shown, height=min(photograph.shape[0], 480))
+        picture.save(output / f"{path.stem}_overlay.png")
+        shares = np.bincount(labels.ravel(), minlength=len(shown)) / labels.size
+        told = ", ".join(
+            f"{shown[index]} {100 * shares[index]:.1f} %" for index in np.argsort(-shares) if shares[index]
+        )
+        Console().print(f"{path}: {told}", highlight=False, markup=False, soft_wrap=True)

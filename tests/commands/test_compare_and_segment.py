@@ -1,0 +1,73 @@
+"""`simzss compare`, `simzss segment` and `simzss data check`, as a person calls them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simzss.benchmarks.spec import EIGHT, load_benchmark
+from simzss.cli import run
+from simzss.errors import UserError
+from tests.benchmarks.models import save_tiny_model
+from tests.benchmarks.test_compare import some_counts, write_run
+from tests.benchmarks.trees import write_tree
+
+
+def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [write_run(tmp_path / name, some_counts(0, right)) for name, right in (("a", 0.6), ("b", 0.8))]
+    run(["compare", *map(str, folders), "--json", str(tmp_path / "x.json")])
+    record = json.loads((tmp_path / "x.json").read_text())["pets"]
+    assert record["low"] < record["difference"] < record["high"]
+    assert record["first"][3] is None
+    printed = capsys.readouterr().out
+    assert f"{100 * record['difference']:+.2f}" in printed
+    assert "unicorn" in printed
+
+
+def test_segment_writes_a_label_map_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = save_tiny_model(tmp_path / "run")
+    (tmp_path / "small.yaml").write_text("{short_side: 16, crop: 16, stride: 8}")
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 44, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    words = [str(model), str(tmp_path / "photo.png"), "--protocol", str(tmp_path / "small.yaml"), "--device", "cpu"]
+    run(["segment", *words, "--classes", "cat, dog ,grass", "--output", str(tmp_path / "out")])
+    with Image.open(tmp_path / "out" / "photo_labels.png") as stored:
+        labels = np.array(stored)
+    assert labels.shape == (30, 44)
+    assert set(np.unique(labels)) <= {0, 1, 2}
+    assert (tmp_path / "out" / "photo_overlay.png").is_file()
+    told = capsys.readouterr().out
+    assert all(name in told for name, id_ in (("cat", 0), ("dog", 1), ("grass", 2)) if (labels == id_).any())
+    run(["segment", *words, "--classes", "cat", "--threshold", "2", "--output", str(tmp_path / "high")])
+    with Image.open(tmp_path / "high" / "photo_labels.png") as stored:
+        assert not np.array(stored).any()  # no cosine is above 2: all is background
+    with pytest.raises(UserError, match="names nothing"):
+        run(["segment", *words, "--classes", " ,"])
+
+
+def test_data_check_tells_what_is_missing_and_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match="8 of 8 benchmarks are not ready: voc20, context59"):
+        run(["data", "check", "--root", str(tmp_path)])
+    printed = capsys.readouterr().out
+    for key in EIGHT:
+        assert load_benchmark(key).obtain in printed
+
+
+def test_data_check_finds_the_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(
+        "{title: Mine, source: mine, images: 'i/{stem}.png', masks: 'm/{stem}.png', labels: {kind: identity},"
+        " background: false, count: null, names: [a, b]}"
+    )
+    write_tree(tmp_path, load_benchmark(spec))
+    words = ["data", "check", "--root", str(tmp_path), "--benchmarks", str(spec)]
+    run(words)
+    run([*words, "--read"])
+    Image.fromarray(np.full((17, 23), 2, dtype=np.uint8)).save(tmp_path / "m" / "picture_0.png")
+    run(words)
+    capsys.readouterr()
+    with pytest.raises(UserError, match="1 of 1 benchmarks are not ready: mine"):
+        run([*words, "--read"])
+    assert "picture_0.png: mask value 2 is no label" in capsys.readouterr().out
