@@ -1,7 +1,8 @@
 """What is watched during a run and what is left of it at the end.
 
 A run's folder holds `config.yaml` (everything the run was asked to do), `checkpoints/last.ckpt` (to resume from),
-`metrics.csv`, and, once it is finished, `model/` (see `AlignedModel.save`), `losses.png` and `summary.json`.
+`log/` (one CSV for each time it was started) and, once it is finished, `model/` (see `AlignedModel.save`),
+`losses.png` and `summary.json`.
 """
 
 import json
@@ -17,8 +18,9 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 
 from simzss.errors import UserError
 from simzss.training.module import Alignment
+from simzss.types import CaptionBatch
 
-MODEL = "model"
+MODEL, LOG = "model", "log"
 
 
 class Progress(TQDMProgressBar):
@@ -52,30 +54,40 @@ class Throughput(Callback):
 
 
 class StopOnNaN(Callback):
-    """Ends a run whose loss is no longer a number, and keeps what made it so.
+    """Ends a run whose loss is no longer a number, before that is saved, and keeps what made it so.
 
-    The loss is looked at every `every` steps only: a look waits for the accelerator.
+    Losses are looked at `every` steps and before a checkpoint: a look waits for the accelerator.
     """
 
     def __init__(self, every: int = 10) -> None:
         self.every = every
+        self.unseen: list[tuple[int, torch.Tensor, torch.Tensor]] = []
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: CaptionBatch, batch_idx: int
     ) -> None:
-        """Look at the loss.
+        """Remember the loss, and look now and then."""
+        self.unseen.append((batch_idx, outputs["loss"], batch.crop))
+        if len(self.unseen) == self.every:
+            self._look(trainer)
 
-        Raises:
-            UserError: If it is not finite.
-        """
-        loss = outputs["loss"]
-        if batch_idx % self.every or bool(torch.isfinite(loss)):
-            return
-        path = Path(trainer.default_root_dir) / "not-finite.json"
-        path.write_text(json.dumps({"step": trainer.global_step, "crops": batch.crop.tolist()}))
-        raise UserError(
-            f"the loss is {float(loss)} at step {trainer.global_step}; its crops are in {path}: lower the lr"
-        )
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Look before anything is saved."""
+        self._look(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the rest."""
+        self._look(trainer)
+
+    def _look(self, trainer: Trainer) -> None:
+        for step, loss, crop in self.unseen:
+            if not bool(torch.isfinite(loss)):
+                path = Path(trainer.default_root_dir) / "not-finite.json"
+                path.write_text(json.dumps({"step": step, "crops": crop.tolist()}))
+                raise UserError(
+                    f"the loss is {float(loss)} at step {step}, its crops are listed in {path}: lower the lr"
+                )
+        self.unseen.clear()
 
 
 class Export(Callback):
@@ -106,16 +118,21 @@ class Export(Callback):
             "last": metrics,
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-        plot_losses(folder / "metrics.csv", folder / "losses.png")
+        plot_losses(read_metrics(folder), folder / "losses.png")
 
 
-def plot_losses(metrics: Path, picture: Path) -> None:
+def read_metrics(run: Path) -> pd.DataFrame:
+    """What a run logged, one row per step, however often it was resumed."""
+    parts = sorted((run / LOG).glob("version_*/metrics.csv"), key=lambda path: path.stat().st_mtime)
+    rows = pd.concat([pd.read_csv(part) for part in parts])
+    return rows.groupby("step").last().reset_index()
+
+
+def plot_losses(table: pd.DataFrame, picture: Path) -> None:
     """Draw the two losses and the concept accuracy of a run over its steps."""
-    table = pd.read_csv(metrics)
     figure = Figure(figsize=(10, 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, 3), ("contrastive", "concept", "concept_accuracy"), strict=True):
-        rows = table.dropna(subset=[name])
-        axes.plot(rows["step"], rows[name])
+        axes.plot(table["step"], table[name])
         axes.set(title=name.replace("_", " "), xlabel="step")
         axes.grid(visible=True, alpha=0.3)
     figure.savefig(picture, dpi=120)

@@ -1,6 +1,7 @@
 """Training from a YAML: LightningCLI with our callbacks, one run folder, and mistakes told in one line."""
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,16 @@ from pytorch_lightning.loggers import CSVLogger
 
 from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
-from simzss.training.callbacks import MODEL, Export, Progress, StopOnNaN, Throughput
+from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
 from simzss.training.module import Alignment
+
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's own use of jsonargparse
 
 EXPECTED_WARNINGS = (
     "LightningCLI's args parameter",  # the command line is split before it comes here
     ".*in eval mode at the start of training",  # the frozen backbone, on purpose
     ".*does not have many workers",  # small corpora need none
+    "Checkpoint directory .* exists and is not empty",  # a resumed run
     ".*isinstance.treespec, LeafSpec",  # Lightning's own use of torch
 )
 
@@ -57,7 +61,7 @@ class FitCLI(LightningCLI):
             enable_version_counter=False,
         )
         callbacks = [Progress(), Throughput(), StopOnNaN(), Export(), checkpoint]
-        logger = CSVLogger(run, name="", version="")
+        logger = CSVLogger(run, name=LOG)
         return super().instantiate_trainer(
             **kwargs,
             default_root_dir=run,
@@ -95,7 +99,7 @@ def _read(arguments: Sequence[str]) -> FitCLI:
         args=list(arguments),
         run=False,
         auto_configure_optimizers=False,
-        save_config_kwargs={"overwrite": True},
+        save_config_callback=None,  # it would lie beside the log; see below
         seed_everything_default=0,
     )
 
@@ -107,5 +111,7 @@ def _fit(cli: FitCLI) -> Path:
         raise UserError(f"{run} holds a finished run: give another --run, or remove it")
     if last.exists() and not cli.config.resume:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
+    run.mkdir(parents=True, exist_ok=True)
+    cli.parser.save(cli.config, run / "config.yaml", overwrite=True)
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
     return run / MODEL

@@ -1,0 +1,113 @@
+"""Cached features are the backbone's, survive a kill, and are never used when they do not fit."""
+
+import json
+import os
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+
+from simzss.data import feature_cache
+from simzss.data.captions import CaptionDataset
+from simzss.data.feature_cache import FeatureCache, Placement, open_cache
+from simzss.data.transforms import SeededCrop
+from simzss.errors import UserError
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from tests.corpus import Corpus
+
+TINY = {"embed_dim": 16, "depth": 1, "num_heads": 2}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no handler of the package may catch it."""
+
+
+def die() -> bytes:
+    raise Killed
+
+
+@pytest.fixture
+def backbone() -> ImageBackbone:
+    torch.manual_seed(0)
+    return ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", TINY))
+
+
+def dataset(corpus: Corpus, views: int | None = 2, size: int = 32) -> CaptionDataset:
+    return CaptionDataset(corpus.table, corpus.images, SeededCrop(size, (0.5, 1.0)), views)
+
+
+def opened(
+    folder: Path, backbone: ImageBackbone, data: CaptionDataset, placement: Placement = Placement.host
+) -> FeatureCache:
+    return open_cache(folder, backbone, data, placement=placement, dtype=torch.float32, workers=0)
+
+
+@pytest.mark.parametrize("placement", [Placement.disk, Placement.host, Placement.automatic])
+def test_cached_features_equal_live_ones(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, placement: Placement
+) -> None:
+    data = dataset(corpus)
+    cache = opened(tmp_path, backbone, data, placement)
+    crops = torch.tensor([7, 0, 3, 7])
+    live = backbone(backbone.normalise(torch.stack([data.pixels(int(crop)) for crop in crops])))
+    cached = cache(crops)
+    assert cached.grid == live.grid == (2, 2)
+    torch.testing.assert_close(cached.cls, live.cls, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(cached.patches, live.patches, atol=1e-6, rtol=1e-5)
+
+
+def test_a_complete_cache_is_not_made_again(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(tmp_path, backbone, dataset(corpus))
+    monkeypatch.setattr(feature_cache, "_fill", lambda *_: pytest.fail("made again"))
+    opened(tmp_path, backbone, dataset(corpus))
+
+
+def test_a_killed_run_goes_on_where_it_stopped(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = opened(tmp_path / "whole", backbone, dataset(corpus)).features
+    monkeypatch.setattr(feature_cache, "CHUNK", 2)
+    encode = Mock(side_effect=feature_cache._encode)
+    monkeypatch.setattr(
+        feature_cache, "_encode", lambda *arguments: encode(*arguments) if encode.call_count < 2 else die()
+    )
+    with pytest.raises(Killed):
+        opened(tmp_path / "killed", backbone, dataset(corpus))
+    assert encode.call_count == 2
+    with (tmp_path / "killed" / ".partial" / "features.bin").open("ab") as torn:
+        torn.write(b"half a row")
+    monkeypatch.setattr(feature_cache, "_encode", encode)
+    resumed = opened(tmp_path / "killed", backbone, dataset(corpus)).features
+    assert encode.call_count == 12 // 2  # the two chunks before the kill were kept
+    assert torch.equal(resumed, whole)
+
+
+def test_what_does_not_fit_is_made_anew(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    opened(tmp_path, backbone, dataset(corpus))
+    key = (tmp_path / "key.json").read_text()
+    other = opened(tmp_path, backbone, dataset(corpus, size=48))  # another size of crop
+    assert other.grid == (3, 3)
+    backbone.model.norm.weight.data += 1  # other weights
+    changed = opened(tmp_path, backbone, dataset(corpus, size=48))
+    assert not torch.allclose(changed.features, other.features)
+    assert json.loads(key)["weights"] != json.loads((tmp_path / "key.json").read_text())["weights"]
+
+
+def test_a_truncated_cache_is_made_anew(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    whole = opened(tmp_path, backbone, dataset(corpus)).features
+    os.truncate(tmp_path / "features.bin", 100)
+    assert torch.equal(opened(tmp_path, backbone, dataset(corpus)).features, whole)
+
+
+def test_without_fixed_views_there_is_nothing_to_cache(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="views"):
+        opened(tmp_path, backbone, dataset(corpus, views=None))
+
+
+def test_a_place_that_cannot_be_written_is_named(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write the feature cache"):
+        opened(tmp_path / "file", backbone, dataset(corpus))

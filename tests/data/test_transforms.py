@@ -1,0 +1,57 @@
+"""Reading and cropping images."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
+
+from simzss.data.transforms import SeededCrop, read_image
+from simzss.errors import UserError
+
+
+def noise(width: int = 40, height: int = 30) -> Image.Image:
+    generator = torch.Generator().manual_seed(0)
+    return Image.fromarray(torch.randint(0, 256, (height, width, 3), generator=generator).byte().numpy())
+
+
+def test_crop_is_a_function_of_its_seed() -> None:
+    crop = SeededCrop(16, (0.5, 1.0))
+    first, again, other = (crop(noise(), seed) for seed in (1, 1, 2))
+    assert first.shape == (3, 16, 16)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_crop_leaves_the_global_random_state_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    SeededCrop(16, (0.5, 1.0))(noise(), 1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_whole_square_is_kept_where_nothing_is_cropped() -> None:
+    image = noise(16, 16)
+    assert torch.equal(SeededCrop(16, (1.0, 1.0))(image, 7), pil_to_tensor(image))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
+def test_every_mode_is_read_as_rgb(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
+    noise().convert(mode).save(path)
+    assert read_image(path).mode == "RGB"
+
+
+def test_draft_decodes_a_jpeg_smaller_but_never_below_the_need(tmp_path: Path) -> None:
+    noise(640, 480).save(tmp_path / "image.jpg")
+    assert read_image(tmp_path / "image.jpg", smallest_side=224).size == (320, 240)
+
+
+def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
+    with pytest.raises(UserError, match=r"broken\.jpg"):
+        read_image(tmp_path / "broken.jpg")
+    with pytest.raises(UserError, match=r"missing\.jpg"):
+        read_image(tmp_path / "missing.jpg")

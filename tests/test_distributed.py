@@ -1,0 +1,32 @@
+"""Sums and gathers over processes, and their gradients by hand."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from simzss.distributed import all_gather, all_sum, rank, world_size
+from tests.processes import on_processes
+
+
+def weighted_sum_and_gather() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    own = torch.tensor([[1.0 + rank()]], requires_grad=True)
+    total, gathered = all_sum(own), all_gather(own)
+    (by_sum,) = torch.autograd.grad((total * (10.0 + rank())).sum(), own)
+    (by_gather,) = torch.autograd.grad((gathered[:, 0] * torch.tensor([3.0, 5.0]) * (1.0 + rank())).sum(), own)
+    return total.detach(), gathered.detach(), by_sum, by_gather
+
+
+@pytest.mark.distributed
+def test_two_processes() -> None:
+    total, gathered, by_sum, by_gather = on_processes(2, weighted_sum_and_gather)
+    assert total.item() == 1 + 2
+    assert gathered.tolist() == [[1.0], [2.0]]
+    assert by_sum.item() == 10 + 11  # the sum enters the losses of both processes
+    assert by_gather.item() == 3 * (1 + 2)  # so does this process's row
+
+
+def test_one_process_is_the_identity() -> None:
+    tensor = torch.randn(2, 3)
+    assert (world_size(), rank()) == (1, 0)
+    assert all_sum(tensor) is tensor
+    assert all_gather(tensor) is tensor

@@ -1,0 +1,172 @@
+"""`simzss fit` from YAML to a saved model: what it leaves, what it resumes, what it refuses."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from simzss.errors import UserError
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.objectives.model import load_model
+from simzss.training import fit as training
+from simzss.training.callbacks import Export, read_metrics
+from simzss.training.module import Alignment
+from simzss.types import CaptionBatch
+from tests.corpus import NAMES, Corpus, write_corpus
+
+Run = Callable[..., Path]
+TINY = {"embed_dim": 16, "depth": 1, "num_heads": 2}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def write_backbone(path: Path, seed: int) -> Path:
+    """Weights of a tiny ViT."""
+    torch.manual_seed(seed)
+    save_file(ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", TINY)).model.state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def fit(corpus: Corpus, tmp_path: Path) -> Run:
+    """Trains a tiny model for six steps; options override the YAML."""
+    config = {
+        "model": {
+            "backbone": {
+                "name": "vit_tiny_patch16_224",
+                "weights": str(write_backbone(tmp_path / "backbone.safetensors", seed=0)),
+                "options": TINY,
+            },
+            "text_encoder": {"layers": 1, "width": 32, "heads": 2},
+            "objective": {"class_path": "SimZSS", "init_args": {"concept_weight": 0.5}},
+            "optimizer": {"lr_per_256": 0.1},
+        },
+        "data": {
+            "table": str(corpus.table),
+            "images": str(corpus.images),
+            "image_size": 32,
+            "batch_size": 4,
+            "epochs": 2,
+            "views": 1,
+            "cache_dir": str(tmp_path / "features"),
+            "workers": 0,
+        },
+        "trainer": {"accelerator": "cpu"},
+        "checkpoint_every": 3,
+    }
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
+
+    def run(*options: str, name: str = "run") -> Path:
+        training.fit(["--config", str(tmp_path / "train.yaml"), "--run", str(tmp_path / name), *options])
+        return tmp_path / name
+
+    return run
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model" / "model.safetensors")
+
+
+def losses(run: Path) -> list[float]:
+    return read_metrics(run)["loss"].tolist()
+
+
+def test_a_run_leaves_all_that_is_promised(fit: Run) -> None:
+    run = fit()
+    left = {path.name for path in run.iterdir()}
+    assert left == {"config.yaml", "checkpoints", "log", "losses.png", "summary.json", "model"}
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["steps"], summary["pairs"]) == (6, 24)
+    assert len(losses(run)) == 6
+    model = load_model(run / "model")
+    assert model.bank is not None
+    assert model.bank.names == NAMES
+
+
+def test_cached_features_give_the_same_run(fit: Run) -> None:
+    live, cached = fit(name="live"), fit("--data.cache=host", "--data.cache_dtype=float32", name="cached")
+    assert losses(cached) == pytest.approx(losses(live), rel=1e-5)
+
+
+def test_a_killed_run_resumes_step_for_step(fit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fit(name="whole")
+    step = Alignment.training_step
+
+    def dies_in_the_fifth(self: Alignment, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
+        if batch_idx == 4:
+            raise Killed
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Alignment, "training_step", dies_in_the_fifth)
+    with pytest.raises(Killed):
+        fit(name="killed")
+    monkeypatch.setattr(Alignment, "training_step", step)
+    with pytest.raises(UserError, match="--resume=true"):
+        fit(name="killed")
+    killed = fit("--resume=true", name="killed")
+    assert losses(killed) == losses(whole)
+    resumed, expected = weights(killed), weights(whole)
+    assert all(torch.equal(resumed[name], expected[name]) for name in expected)
+
+
+def test_a_checkpoint_of_another_backbone_is_refused(fit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Export, "on_fit_end", lambda *_: None)  # as if killed before the export
+    fit()
+    shutil.copy(write_backbone(tmp_path / "other.safetensors", seed=1), tmp_path / "backbone.safetensors")
+    with pytest.raises(UserError, match="another backbone"):
+        fit("--resume=true")
+
+
+def test_a_finished_run_is_not_overwritten(fit: Run) -> None:
+    fit()
+    with pytest.raises(UserError, match="finished run"):
+        fit()
+
+
+def test_the_frozen_backbone_is_in_no_checkpoint(fit: Run) -> None:
+    checkpoint = torch.load(fit() / "checkpoints" / "last.ckpt", weights_only=True)
+    assert {name.split(".")[1] for name in checkpoint["state_dict"]} == {"text_encoder", "objective"}
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_crops(fit: Run, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="step"):
+        fit("--model.optimizer.lr_per_256=1e30", "--checkpoint_every=4")
+    kept = json.loads((tmp_path / "run" / "not-finite.json").read_text())
+    assert kept["step"] > 0
+    assert len(kept["crops"]) == 4
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model.colour=1"], "colour"),
+        (["--model.objective.init_args.colour=1"], "colour"),
+        (["--data.batch_size=many"], "batch_size"),
+        (["--data.table=nowhere"], "nowhere"),
+        (["--data.image_size=33"], "multiple of the backbone's patch of 16"),
+        (["--data.batch_size=400"], "make no batch of 400"),
+        (["--data.pairs_per_epoch=99"], "more than the 12 pairs"),
+        (["--model.backbone.name=vit_nonsense"], "vit_nonsense"),
+        (["--data.cache=host", "--data.views=null"], "data.views"),
+    ],
+)
+def test_mistakes_are_told_in_one_line_and_leave_no_model(
+    fit: Run, tmp_path: Path, options: list[str], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        fit(*options)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "model").exists()
