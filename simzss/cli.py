@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
     "bank": ("bank:bank", "mine a concept bank from captions"),
     "bench concepts": ("bench_concepts:bench_concepts", "measure speed and quality of concept extraction"),
+    "bench evaluate": ("bench_evaluate:bench_evaluate", "measure speed and memory of evaluation"),
     "segment": ("segment:segment", "segment photographs into classes given by name"),
     "data check": ("data_check:data_check", "which benchmarks are ready, and how to get the others"),
     "compare": ("compare:compare", "two evaluations side by side"),

@@ -9,6 +9,7 @@ A pipeline with a parser takes the parser route, any other the gazetteer (see `p
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TypeVar
 
@@ -23,6 +24,8 @@ from simzss.errors import UserError
 
 BATCH_SIZE = 512
 """Captions that are read together; changes speed and memory, never the result."""
+KEPT_STRINGS = 200_000
+"""Strings that spaCy may keep for good, some tens of megabytes; the frequent words are among the first."""
 
 Item = TypeVar("Item")
 
@@ -59,7 +62,7 @@ class ConceptExtractor:
     def pipe(self, captions: Iterable[str]) -> Iterator[CaptionConcepts]:
         """The concepts of every caption, one result per caption and in their order, for a stream of any length."""
         for batch in in_batches(captions, self.batch_size):
-            with self.route.nlp.memory_zone():  # or else spaCy keeps every word it has ever seen
+            with self._vocabulary_kept_small():
                 found = [tuple(mentions) for mentions in self.route.find(batch)]
             yield from map(CaptionConcepts, batch, found)
 
@@ -72,9 +75,17 @@ class ConceptExtractor:
         if not isinstance(self.route, ParserRoute):
             raise UserError(f"the gazetteer sees no noun phrases; {HOW_TO_INSTALL}")
         for batch in in_batches(captions, self.batch_size):
-            with self.route.nlp.memory_zone():
+            with self._vocabulary_kept_small():
                 found = list(self.route.phrases(batch))
             yield from found
+
+    def _vocabulary_kept_small(self) -> AbstractContextManager[object]:
+        """Forget new words with their batch, once there are many; spaCy would keep every one it has ever seen.
+
+        Not from the start: in a memory zone the tokenizer caches nothing, and is five times slower.
+        """
+        nlp = self.route.nlp
+        return nlp.memory_zone() if len(nlp.vocab.strings) > KEPT_STRINGS else nullcontext()
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 
@@ -20,6 +21,7 @@ from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import Match
 from simzss.concepts.pipelines import load_pipeline
 from simzss.concepts.table import to_batch
+from simzss.errors import UserError
 
 QUEUED_PER_WORKER = 3
 """Chunks that wait for each worker, so that none is idle while the results of another are written."""
@@ -59,6 +61,8 @@ def extract_in_processes(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise UserError("a worker died, perhaps for want of memory; start again with fewer --workers") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
