@@ -62,6 +62,5 @@ def _singular_word(word: str) -> str:
 
 
 def _spellings(bank: ConceptBank) -> list[str]:
-    """Every key of the bank, and every name as given: "t-shirt" is three words to the tokenizer, "t shirt" two."""
-    given = (name for concept in bank.concepts for name in (concept.name, *concept.aliases))
-    return list(dict.fromkeys([*given, *bank.keys]))
+    """Every key of the bank, its words parted by spaces or by hyphens: the tokenizer sees other words in "t-shirt"."""
+    return list(dict.fromkeys(spelling for key in bank.keys for spelling in (key, key.replace(" ", "-"))))

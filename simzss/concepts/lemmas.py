@@ -27,7 +27,7 @@ class LemmaTables:
     suffixes: list[list[str]]
     """["ies", "y"], ["s", ""] ..."""
     nouns: frozenset[str]
-    """Every noun WordNet knows, in the singular; also those that end in s ("bus", "jeans")."""
+    """Every noun WordNet knows, in the singular; also those that end in s ("bus", "news")."""
     lemmas: dict[str, str]
     """Any inflected form -> its lemma, whatever its part of speech."""
 
@@ -55,7 +55,7 @@ def noun_lemma(word: str) -> str:
         return tables.irregular[word][0]
     listed = tables.lemmas.get(word)
     if listed is None and word in tables.nouns:
-        return word  # "bus", "gas", "jeans": the final s belongs to the word
+        return word  # "bus", "gas", "news": the final s belongs to the word
     for suffix, singular_suffix in tables.suffixes:
         if word.endswith(suffix):
             singular = word.removesuffix(suffix) + singular_suffix
