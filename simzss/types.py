@@ -86,6 +86,16 @@ class TextFeatures(_TensorData):
     """Every token, start and end token included; positions after the end token carry no meaning."""
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Captions of similar length that are encoded together: rows of a batch, and the mentions in them."""
+
+    rows: slice
+    tokens: int
+    """Length of the longest of these captions."""
+    mentions: slice
+
+
 @dataclass
 class ConceptMentions(_TensorData):
     """Where the concepts of the bank stand in the captions of a batch, in the order of the captions."""
@@ -101,6 +111,12 @@ class ConceptMentions(_TensorData):
     num_concepts: int
     """Size of the bank that `concept` counts in."""
 
+    def within(self, chunk: Chunk) -> ConceptMentions:
+        """The mentions of a chunk, with captions counted from its first row."""
+        part = chunk.mentions
+        caption = self.caption[part] - chunk.rows.start
+        return ConceptMentions(caption, self.concept[part], self.start[part], self.end[part], self.num_concepts)
+
 
 @dataclass
 class CaptionBatch(_TensorData):
@@ -111,8 +127,11 @@ class CaptionBatch(_TensorData):
     pixels: UInt8[Tensor, "batch 3 height width"] | None
     """RGB in 0..255; None where cached features take the place of the crops."""
     ids: Int[Tensor, "batch tokens"]
-    """Token ids, padded behind the end token to the longest caption of the batch."""
+    """Token ids, padded behind the end token to the longest caption of the batch; shorter captions come first."""
     mentions: ConceptMentions
+    """In the order of the captions."""
+    chunks: tuple[Chunk, ...]
+    """The batch from first row to last, in the pieces it is encoded in."""
 
 
 @dataclass

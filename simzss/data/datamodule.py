@@ -34,7 +34,8 @@ class CaptionData(LightningDataModule):
         cache: Where the frozen backbone's features of all crops lie; needs a number of views.
         cache_dir: Folder of the cached features; null for TABLE-features, beside the table.
         cache_dtype: Precision of cached features.
-        workers: Decoding processes per training process; does not change results.
+        chunk_size: Captions encoded together, which bounds the memory; null for all. Does not change results.
+        workers: Decoding processes per training process. Does not change results.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (one argument, one line of the YAML)
@@ -51,12 +52,14 @@ class CaptionData(LightningDataModule):
         cache: Placement = Placement.off,
         cache_dir: Path | None = None,
         cache_dtype: Literal["float16", "bfloat16", "float32"] = "float16",
+        chunk_size: int | None = 1024,
         workers: int = 8,
     ) -> None:
         super().__init__()
         self.table, self.images = table, images
         self.batch_size, self.pairs_per_epoch, self.epochs = batch_size, pairs_per_epoch, epochs
-        self.seed, self.views, self.workers = seed, views, workers
+        self.seed, self.views = seed, views
+        self.chunk_size, self.workers = chunk_size, workers
         self.cache, self.cache_dtype = cache, cache_dtype
         self.cache_dir = cache_dir or table.with_name(f"{table.name}-features")
         self.crop = SeededCrop(image_size, crop_scale)
@@ -122,7 +125,7 @@ class CaptionData(LightningDataModule):
         return DataLoader(
             self.dataset,
             batch_sampler=batches,
-            collate_fn=Collate(self.tokenizer, len(self.dataset.bank.names)),
+            collate_fn=Collate(self.tokenizer, len(self.dataset.bank.names), self.chunk_size),
             num_workers=self.workers if self.dataset.decode else min(self.workers, 2),
             pin_memory=torch.cuda.is_available(),
         )

@@ -4,9 +4,14 @@ Source: SimZSS (arXiv 2406.16085, equation 5): a mention's query gathers, from t
 resemble it.
 """
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import normalize
+from torch.utils.checkpoint import checkpoint
+
+QUERIES_TOGETHER = 1024
+"""Queries whose patches are held in memory at a time; the gradient recomputes them. Does not change the result."""
 
 
 def similarity_pool(
@@ -17,17 +22,25 @@ def similarity_pool(
 ) -> Float[Tensor, "mentions dim"]:
     """Average of an image's patches, weighted by their similarity to a query.
 
-        v_m = normalise( sum_p softmax_p( patches[b_m, p] . query_m / temperature ) patches[b_m, p] )
+        p^  = normalise(p)
+        v_m = normalise( sum_p softmax_p( p^ . query_m / temperature ) p^ ),  patches p of image b_m
 
     Args:
-        patches: L2-normalised patch features.
+        patches: Patch features, of any length and precision.
         image: b_m, the row of `patches` each query looks at.
-        query: L2-normalised queries.
+        query: Queries, in the precision to compute in.
         temperature: Divides the cosines; small values pool few patches.
 
     Returns:
         One L2-normalised visual concept per query.
     """
-    own = patches[image]
+    if len(query) <= QUERIES_TOGETHER:
+        return _pool(patches, image, query, temperature)
+    pieces = zip(image.split(QUERIES_TOGETHER), query.split(QUERIES_TOGETHER), strict=True)
+    return torch.cat([checkpoint(_pool, patches, *piece, temperature, use_reentrant=False) for piece in pieces])
+
+
+def _pool(patches: Tensor, image: Tensor, query: Tensor, temperature: float) -> Tensor:
+    own = normalize(patches[image].to(query.dtype), dim=-1)
     weights = ((own @ query.unsqueeze(-1)).squeeze(-1) / temperature).softmax(dim=-1)
-    return functional.normalize((weights.unsqueeze(1) @ own).squeeze(1), dim=-1)
+    return normalize((weights.unsqueeze(1) @ own).squeeze(1), dim=-1)

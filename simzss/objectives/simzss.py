@@ -99,10 +99,11 @@ class SimZSS(Objective):
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         """Both losses of the global batch."""
-        contrastive = symmetric_info_nce(normalize(image.cls, dim=-1), captions.caption, self.scale())
+        cls = normalize(image.cls.to(captions.caption.dtype), dim=-1)
+        contrastive = symmetric_info_nce(cls, captions.caption, self.scale())
         classes = class_weights(captions.mentions, mentions.concept, mentions.num_concepts)
         query = captions.mentions if self.query is Query.mention else classes.weights[mentions.concept]
-        visual = similarity_pool(self.embed_patches(image), mentions.caption, query, self.pooling_temperature)
+        visual = similarity_pool(image.patches, mentions.caption, query, self.pooling_temperature)
         concept = concept_cross_entropy(
             visual, mentions.concept, classes, self.concept_scale, self_labelled=self.target is Target.predicted
         )

@@ -16,8 +16,9 @@ from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives import Objective
 from simzss.objectives.model import AlignedModel, load_trained
+from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
 from simzss.training.optim import OptimizerConfig, adamw, warmup_cosine
-from simzss.types import CaptionBatch, ImageFeatures, LossTerms, TextFeatures
+from simzss.types import CaptionBatch, ImageFeatures, LossTerms
 
 PREFIX = "model."
 
@@ -80,17 +81,16 @@ class Alignment(LightningModule):
     def losses(self, batch: CaptionBatch) -> LossTerms:
         """Encode both sides and ask the objective; losses are computed in full precision."""
         image = self._see(batch)
-        text: TextFeatures = self.model.text_encoder(batch.ids)
+        captions = embed_in_chunks(self.model.text_encoder, self.model.objective, batch)
         with torch.autocast(self.device.type, enabled=False):
-            captions = self.model.objective.embed_captions(text.float(), batch.mentions)
-            return self.model.objective(image.float(), captions, batch.mentions)
+            return self.model.objective(image, captions, batch.mentions)
 
     def _see(self, batch: CaptionBatch) -> ImageFeatures:
         if self.features is not None:
             return self.features(batch.crop)
         if batch.pixels is None:
             raise ValueError("a batch without pixels needs cached features")
-        return self.model.backbone(self.model.backbone.normalise(batch.pixels))
+        return see_in_chunks(self.model.backbone, batch.pixels)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and cosine, stepped once per batch."""

@@ -49,13 +49,26 @@ def test_batch_holds_token_spans_of_the_mentions(corpus: Corpus) -> None:
     decoded = [
         (int(row), NAMES[c], tokenizer.decode(batch.ids[row, first:last].tolist())) for row, c, first, last in rows
     ]
-    assert decoded == [
-        (0, "cat", "cat"),
-        (0, "grass", "grass"),
-        (1, "dog", "dogs"),
-        (1, "traffic light", "traffic light"),
-        (2, "sky", "sky"),
+    assert decoded == [  # shorter captions come first
+        (0, "sky", "sky"),
+        (2, "dog", "dogs"),
+        (2, "traffic light", "traffic light"),
+        (3, "cat", "cat"),
+        (3, "grass", "grass"),
     ]
+    assert batch.crop.tolist() == [dataset[Draw(pair, pair)].crop for pair in (2, 3, 1, 0)]
+
+
+def test_chunks_cover_the_batch_and_cut_the_padding(corpus: Corpus) -> None:
+    dataset = CaptionDataset(corpus.table, corpus.images, CROP)
+    tokenizer = Tokenizer()
+    batch = Collate(tokenizer, len(NAMES), chunk_size=3)([dataset[Draw(pair, pair)] for pair in range(4)])
+    assert [chunk.rows for chunk in batch.chunks] == [slice(0, 3), slice(3, 4)]
+    assert [chunk.tokens for chunk in batch.chunks] == [8, 9]
+    assert (batch.ids[:3, 8:] == tokenizer.end_id).all()
+    assert [chunk.mentions for chunk in batch.chunks] == [slice(0, 3), slice(3, 5)]
+    last = batch.mentions.within(batch.chunks[1])
+    assert (last.caption.tolist(), last.start.tolist()) == ([0, 0], [2, 6])
 
 
 def test_mention_beyond_the_context_length_is_dropped(corpus: Corpus) -> None:

@@ -27,7 +27,7 @@ def share_of_the_batch() -> tuple[ImageFeatures, CaptionBatch]:
     rows = [row for row in MENTIONS if mine.start <= row[0] < mine.stop]
     caption, concept, start, end = torch.tensor(rows, dtype=torch.long).reshape(-1, 4).unbind(-1)
     mentions = ConceptMentions(caption - mine.start, concept, start, end, CONCEPTS)
-    batch = CaptionBatch(torch.arange(size), None, ids[mine], mentions)
+    batch = CaptionBatch(torch.arange(size), None, ids[mine], mentions, chunks=())
     return ImageFeatures(cls[mine], patches[mine], (2, 2)), batch
 
 

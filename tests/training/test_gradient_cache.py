@@ -1,0 +1,91 @@
+"""Chunks, recomputation and cut padding change neither the loss nor any gradient."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from simzss.data.captions import Example, Span
+from simzss.data.collate import Collate
+from simzss.modeling import pooling
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
+from simzss.modeling.tokenizer import Tokenizer
+from simzss.objectives.simzss import SimZSS
+from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
+from simzss.types import ImageFeatures
+
+TOKENIZER = Tokenizer()
+DIM = 8
+CAPTIONS = [
+    "a cat",
+    "two dogs on the wet grass",
+    "sky",
+    "a dog under a wide and cloudy sky",
+    "grass",
+    "a cat and a dog",
+]
+NAMES = ["cat", "dog", "grass", "sky"]
+
+
+def examples() -> list[Example]:
+    def spans(caption: str) -> tuple[Span, ...]:
+        starts = [(index, caption.find(name), len(name)) for index, name in enumerate(NAMES)]
+        return tuple(Span(index, start, start + length) for index, start, length in starts if start >= 0)
+
+    return [Example(row, None, caption, spans(caption)) for row, caption in enumerate(CAPTIONS)]
+
+
+def loss_and_gradients(chunk_size: int | None, order: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    encoder = TextEncoder(TextEncoderConfig(2, 16, 2), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM).double()
+    objective = SimZSS(concept_weight=1.0).double()
+    cls, patches = torch.randn(len(CAPTIONS), DIM).double(), torch.randn(len(CAPTIONS), 5, DIM).double()
+    batch = Collate(TOKENIZER, len(NAMES), chunk_size)([examples()[row] for row in order])
+    if pad_to is not None:
+        batch.ids = torch.nn.functional.pad(batch.ids, (0, pad_to - batch.ids.shape[1]), value=TOKENIZER.end_id)
+        batch.chunks = tuple(type(chunk)(chunk.rows, pad_to, chunk.mentions) for chunk in batch.chunks)
+    image = ImageFeatures(cls[batch.crop], patches[batch.crop], (5, 1))
+    terms = objective(image, embed_in_chunks(encoder, objective, batch), batch.mentions)
+    terms.total.backward()
+    gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
+    return {"loss": terms.total.detach(), "concept": terms.concept.detach(), **gradients}
+
+
+PLAIN = list(range(len(CAPTIONS)))
+
+
+@pytest.mark.parametrize(
+    ("chunk_size", "order", "pad_to"),
+    [(1, PLAIN, None), (2, PLAIN, None), (4, [5, 2, 0, 3, 1, 4], None), (None, PLAIN, 77), (3, PLAIN[::-1], 77)],
+)
+def test_loss_and_every_gradient_stay_the_same(chunk_size: int, order: list[int], pad_to: int | None) -> None:
+    plain, other = loss_and_gradients(None, PLAIN), loss_and_gradients(chunk_size, order, pad_to)
+    assert other.keys() == plain.keys()
+    for name, expected in plain.items():
+        torch.testing.assert_close(other[name], expected, rtol=1e-9, atol=1e-14, msg=name)
+
+
+def test_pooling_in_pieces_gives_the_same_result_and_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    patches, image = torch.randn(3, 4, DIM).double(), torch.tensor([2, 0, 0, 1, 2])
+    query = torch.nn.functional.normalize(torch.randn(5, DIM).double(), dim=-1).requires_grad_()
+    weights = torch.randn(5, DIM).double()
+    results = []
+    for together in (1024, 2):
+        monkeypatch.setattr(pooling, "QUERIES_TOGETHER", together)
+        pooled = pooling.similarity_pool(patches, image, query, 0.1)
+        (gradient,) = torch.autograd.grad((pooled * weights).sum(), query)
+        results.append((pooled.detach(), gradient))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-12, atol=1e-14)
+
+
+def test_images_in_pieces_give_the_same_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = ImageBackbone(
+        BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 1, "num_heads": 2})
+    )
+    pixels = torch.randint(0, 256, (5, 3, 32, 48), dtype=torch.uint8)
+    monkeypatch.setattr("simzss.training.gradient_cache.IMAGES_TOGETHER", 2)
+    features = see_in_chunks(backbone, pixels)
+    expected = backbone(backbone.normalise(pixels))
+    assert features.grid == (2, 3)
+    torch.testing.assert_close(features.patches, expected.patches, atol=1e-6, rtol=1e-5)
