@@ -29,7 +29,8 @@ def test_every_class_of_the_eight_benchmarks_is_found() -> None:
     [
         ("tvmonitor", "tv monitor"), ("pottedplant", "potted plant"), ("diningtable", "dining table"),
         ("building-other", "building"), ("wall-brick", "brick wall"), ("floor-wood", "wood floor"),
-        ("sky-other", "sky"), ("waterdrops", "water drops"), ("door-stuff", "door"), ("chest of drawers", "chest of drawers"),
+        ("sky-other", "sky"), ("waterdrops", "water drops"),
+        ("door-stuff", "door"), ("chest of drawers", "chest of drawers"),
     ],
 )  # fmt: skip
 def test_a_class_name_becomes_words_of_a_caption(class_name: str, name: str) -> None:

@@ -91,7 +91,7 @@ def test_the_real_pipeline_finds_what_a_reader_finds(parsed: Language) -> None:
 
 @pytest.mark.data
 def test_batches_do_not_change_what_the_parser_finds(parsed: Language, coco_captions: list[str]) -> None:
-    captions = coco_captions[:400]
+    captions = coco_captions[:200]
     expected = list(ConceptExtractor(bank, parsed, batch_size=512).pipe(captions))
     for batch_size in (1, 7, 100):
         assert list(ConceptExtractor(bank, parsed, batch_size=batch_size).pipe(captions)) == expected
@@ -99,7 +99,7 @@ def test_batches_do_not_change_what_the_parser_finds(parsed: Language, coco_capt
 
 @pytest.mark.data
 def test_the_fallback_only_adds(parsed: Language, coco_captions: list[str]) -> None:
-    captions = coco_captions[:300]
+    captions = coco_captions[:200]
     exact = ConceptExtractor(bank, parsed, "exact").pipe(captions)
     fallback = ConceptExtractor(bank, parsed, "head-fallback").pipe(captions)
     added = 0

@@ -38,9 +38,11 @@ def read_tsv(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
 
 def _parse(line: str, place: Place) -> dict[str, object] | BadRow:
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return BadRow(f"{place}: broken JSON ({error})")
+        fields = json.loads(line.rstrip("\n"))
+    except json.JSONDecodeError as error:
+        return BadRow(f"{place}: broken JSON ({error.msg} at column {error.colno})")
+    except RecursionError:
+        return BadRow(f"{place}: broken JSON (nested too deep)")
     return fields if isinstance(fields, dict) else BadRow(f"{place}: not a JSON object")
 
 

@@ -87,7 +87,9 @@ def _first(asked: str | None, usual: Collection[str], present: Collection[str]) 
 
 
 def _kind(value: object) -> str:
-    return "null" if value is None else f"a {type(value).__name__}"
+    if value is None:
+        return "null"
+    return "a number" if isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
 def _storable(text: str) -> bool:

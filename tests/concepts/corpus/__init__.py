@@ -1,0 +1,1 @@
+"""Every reader against files written by other libraries or by hand."""
