@@ -21,6 +21,8 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """The parent of all of typer's complaints about options; typer exports only this child of it."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo:demo", "the whole method on a small drawn world, in minutes"),
+    "probe": ("probe:probe", "tell whether a frozen backbone suits the method, before any text"),
     "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
     "bank": ("bank:bank", "mine a concept bank from captions"),
     "bench concepts": ("bench_concepts:bench_concepts", "measure speed and quality of concept extraction"),

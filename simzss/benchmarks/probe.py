@@ -28,13 +28,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from simzss.benchmarks.counts import total
-from simzss.benchmarks.dataset import Sample, read_ahead, read_sample
+from simzss.benchmarks.dataset import Sample, list_stems, read_ahead, read_sample
 from simzss.benchmarks.labels import IGNORE
-from simzss.benchmarks.metrics import Matrix, scores_of
-from simzss.benchmarks.runner import Task, count_images
+from simzss.benchmarks.metrics import Matrix, Scores, scores_of
+from simzss.benchmarks.runner import Task, choose, count_images
 from simzss.benchmarks.spec import Benchmark
 from simzss.errors import UserError
 from simzss.losses.concept import class_weights, concept_cross_entropy
+from simzss.modeling.backbone import ImageBackbone
 from simzss.modeling.pooling import similarity_pool
 from simzss.segmentation.label_map import Vocabulary
 from simzss.segmentation.segmenter import Segmenter
@@ -84,6 +85,41 @@ class PatchTruth:
     """How much of a patch each class covers; the rest is ignored."""
 
 
+class PatchesOnly:
+    """A frozen backbone as a segmenter takes it: patches, but no text."""
+
+    def __init__(self, backbone: ImageBackbone) -> None:
+        self.backbone = backbone
+        self.patch_size = backbone.patch_size
+        self.pixel_mean = backbone.pixel_mean
+        self.pixel_std = backbone.pixel_std
+
+    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+        """L2-normalised patches as a grid."""
+        features = self.backbone(images)
+        return functional.normalize(features.patches, dim=-1).unflatten(1, features.grid)
+
+    def embed_prompts(
+        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None
+    ) -> Float[Tensor, "prompts dim"]:
+        """There is no text encoder here."""
+        raise NotImplementedError("a backbone alone embeds no prompts")
+
+
+def run_probes(
+    segmenter: Segmenter, benchmark: Benchmark, root: Path, limit: int | None, config: ProbeConfig
+) -> dict[str, Scores]:
+    """Learn every probe from one half of the images, score it on the other; by the names in this file's head."""
+    stems = choose(list_stems(benchmark, root), limit)
+    if len(stems) < 2:
+        raise UserError(f"{benchmark.key}: a probe learns from one half of the images, give at least two")
+    data = gather(segmenter, benchmark, root, stems[::2])
+    vectors = [fit_probe(probe, data, config) for probe in Probe]
+    matrices = evaluate_vectors(segmenter, benchmark, root, stems[1::2], vectors)
+    scores = {str(probe): scores_of(matrix) for probe, matrix in zip(Probe, matrices, strict=True)}
+    return scores | {"chance": scores_of(chance(matrices[0].sum(axis=1)))}
+
+
 def gather(segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequence[str]) -> PatchTruth:
     """Embed images and bring their truth to the patches."""
     samples = list(read_ahead(partial(read_sample, [benchmark], root), stems, threads=2))
@@ -97,9 +133,7 @@ def gather(segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequen
     return PatchTruth(torch.cat(patches), torch.cat(share))
 
 
-def patch_share(
-    segmenter: Segmenter, sample: Sample, classes: int
-) -> Float[Tensor, "windows patches classes"]:
+def patch_share(segmenter: Segmenter, sample: Sample, classes: int) -> Float[Tensor, "windows patches classes"]:
     """The share of every patch that each class covers; labels are resized and cut as the image is."""
     labels = torch.from_numpy(sample.labels[0]).long()
     layers = functional.one_hot(labels.clamp(min=0), classes) * (labels != IGNORE).unsqueeze(-1)
@@ -160,7 +194,9 @@ def _concept_loss(
 ) -> Float[Tensor, ""]:
     query = vectors[concept]
     visual = similarity_pool(patches, window, query, config.pooling_temperature)
-    return concept_cross_entropy(visual, concept, class_weights(query, concept, len(vectors)), config.concept_scale).loss
+    return concept_cross_entropy(
+        visual, concept, class_weights(query, concept, len(vectors)), config.concept_scale
+    ).loss
 
 
 def _start(data: PatchTruth, generator: torch.Generator) -> torch.nn.Parameter:

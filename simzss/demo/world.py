@@ -4,17 +4,20 @@
     WORLD/train/000000.png       the training pictures
     WORLD/concepts.txt           the names to look for, one per line
     WORLD/demo.yaml              the held-out pictures as one more benchmark
-    WORLD/held_out/images/*.png  their pictures
-    WORLD/held_out/masks/*.png   their truth: class ids
+    WORLD/held_out/*.png         their pictures
+    WORLD/held_out_masks/*.png   their truth: class ids
+    WORLD/probe.yaml             the first training pictures as a benchmark, for the probes alone
+    WORLD/probe_masks/*.png      their truth
 
 Held-out pictures have seeds of their own, and no combination of grounds and things that a training picture has.
 """
 
+import itertools
 import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -42,6 +45,8 @@ class WorldConfig:
     """Training pictures."""
     captions: int = 4
     """Captions of each of them."""
+    with_truth: int = 600
+    """Training pictures whose truth is written too, for probes; the training never reads it."""
     held_out: int = 300
     """Pictures to evaluate on."""
     seed: int = 0
@@ -73,20 +78,39 @@ class World:
         """Description of the held-out pictures."""
         return self.folder / "demo.yaml"
 
+    @property
+    def probe(self) -> Path:
+        """Description of the training pictures with truth."""
+        return self.folder / "probe.yaml"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One picture to draw, and where its files go below the world's folder."""
+
+    scene: Scene
+    image: str
+    mask: str | None
+    words: tuple[int, ...] | None
+    """Seed of its captions; None for a picture without."""
+
 
 def build_world(folder: Path, config: WorldConfig) -> World:
     """Draw a world; the folder appears complete or not at all, and one that was there is replaced."""
-    partial_folder = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    for name in ("train", "held_out/images", "held_out/masks"):
-        (partial_folder / name).mkdir(parents=True)
+    unfinished = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for name in ("train", "probe_masks", "held_out", "held_out_masks"):
+        (unfinished / name).mkdir(parents=True)
     training = [scene_of(config.seed, TRAIN, number) for number in range(config.pictures)]
-    held_out = unseen_scenes(config, training)
-    captions = list(_draw(partial(_draw_training, partial_folder, config), training, "drawing the world"))
-    list(_draw(partial(_draw_held_out, partial_folder), held_out, "drawing held-out pictures"))
-    _write_texts(World(partial_folder), captions, config)
+    orders = [*_training_orders(config, training), *_held_out_orders(unseen_scenes(config, training))]
+    draw = partial(_draw, unfinished, config.captions)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        drawn = pool.map(draw, orders, chunksize=PICTURES_AT_ONCE)
+        captions = list(track(drawn, "drawing the world", total=len(orders)))
+    _write_texts(World(unfinished), captions[: config.pictures], config)
     shutil.rmtree(folder, ignore_errors=True)
-    partial_folder.replace(folder)
+    unfinished.replace(folder)
     return World(folder)
 
 
@@ -98,42 +122,39 @@ def scene_of(seed: int, stream: int, number: int) -> Scene:
 def unseen_scenes(config: WorldConfig, training: Sequence[Scene]) -> list[Scene]:
     """Scenes with combinations of grounds and things that no training scene has."""
     seen = {frozenset(scene.parts) for scene in training}
-    scenes: list[Scene] = []
-    number = 0
-    while len(scenes) < config.held_out:
-        scene = scene_of(config.seed, HELD_OUT, number)
-        number += 1
-        if frozenset(scene.parts) not in seen:
-            scenes.append(scene)
-    return scenes
+    candidates = (scene_of(config.seed, HELD_OUT, number) for number in itertools.count())
+    unseen = (scene for scene in candidates if frozenset(scene.parts) not in seen)
+    return list(itertools.islice(unseen, config.held_out))
 
 
-@dataclass(frozen=True)
-class _Numbered:
-    number: int
-    scene: Scene
+def _training_orders(config: WorldConfig, scenes: Sequence[Scene]) -> list[_Order]:
+    return [
+        _Order(
+            scene,
+            f"train/{number:06}.png",
+            f"probe_masks/{number:06}.png" if number < config.with_truth else None,
+            (config.seed, WORDS, number),
+        )
+        for number, scene in enumerate(scenes)
+    ]
 
 
-def _draw(draw: "partial[list[str]]", scenes: Sequence[Scene], what: str) -> Iterator[list[str]]:
-    """Draw all scenes, on all cores, in order."""
-    numbered = [_Numbered(number, scene) for number, scene in enumerate(scenes)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        yield from track(pool.map(draw, numbered, chunksize=PICTURES_AT_ONCE), what, total=len(scenes))
+def _held_out_orders(scenes: Sequence[Scene]) -> list[_Order]:
+    return [
+        _Order(scene, f"held_out/{number:06}.png", f"held_out_masks/{number:06}.png", None)
+        for number, scene in enumerate(scenes)
+    ]
 
 
-def _draw_training(folder: Path, config: WorldConfig, item: _Numbered) -> list[str]:
-    picture = render(item.scene)
-    Image.fromarray(picture.image).save(folder / "train" / f"{item.number:06}.png", compress_level=1)
-    rng = np.random.default_rng([config.seed, WORDS, item.number])
-    return write_captions(item.scene, picture, rng, config.captions)
-
-
-def _draw_held_out(folder: Path, item: _Numbered) -> list[str]:
-    picture = render(item.scene)
-    Image.fromarray(picture.image).save(folder / "held_out/images" / f"{item.number:06}.png", compress_level=1)
-    Image.fromarray(truth(item.scene, picture)).save(folder / "held_out/masks" / f"{item.number:06}.png")
-    return []
+def _draw(folder: Path, captions: int, order: _Order) -> list[str]:
+    """Write a picture, perhaps its truth, and tell its captions."""
+    picture = render(order.scene)
+    Image.fromarray(picture.image).save(folder / order.image, compress_level=1)
+    if order.mask is not None:
+        Image.fromarray(truth(order.scene, picture)).save(folder / order.mask)
+    if order.words is None:
+        return []
+    return write_captions(order.scene, picture, np.random.default_rng(order.words), captions)
 
 
 def _write_texts(world: World, captions: Sequence[Sequence[str]], config: WorldConfig) -> None:
@@ -146,14 +167,24 @@ def _write_texts(world: World, captions: Sequence[Sequence[str]], config: WorldC
     content = {"info": {"world": asdict(config)}, "images": images, "annotations": annotations}
     world.captions.write_text(json.dumps(content))
     world.concepts.write_text("\n".join(CLASSES) + "\n")
+    _describe(world.benchmark, "Demo world, held-out pictures", "held_out", "held_out_masks")
+    _describe(world.probe, "Demo world, training pictures with truth", "train", "probe_masks", split="probe.txt")
+    stems = [f"{number:06}" for number in range(min(config.with_truth, config.pictures))]
+    (world.folder / "probe.txt").write_text("\n".join(stems) + "\n")
+
+
+def _describe(path: Path, title: str, images: str, masks: str, split: str | None = None) -> None:
+    """Describe pictures and masks as any other benchmark is described."""
     benchmark = {
-        "title": "Demo world, held-out pictures",
+        "title": title,
         "source": "demo",
-        "images": "held_out/images/{stem}.png",
-        "masks": "held_out/masks/{stem}.png",
+        "obtain": "simzss demo draws it",
+        "split": split,
+        "images": f"{images}/{{stem}}.png",
+        "masks": f"{masks}/{{stem}}.png",
         "labels": {"kind": "identity"},
         "background": False,
-        "count": config.held_out,
+        "count": None,
         "names": list(CLASSES),
     }
-    world.benchmark.write_text(yaml.safe_dump(benchmark, sort_keys=False))
+    path.write_text(yaml.safe_dump(benchmark, sort_keys=False))

@@ -1,0 +1,112 @@
+"""What the demo leaves behind: `results.json`, `overlays.png`, and a table in the terminal."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from math import isnan
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+from rich.table import Table
+
+from simzss.benchmarks.dataset import list_stems, read_ahead, read_sample
+from simzss.benchmarks.runner import choose, predict, vocabulary_for
+from simzss.benchmarks.spec import load_benchmark
+from simzss.concepts.files import write_atomically
+from simzss.demo.run import GLOBAL_ONLY, SIMZSS, DemoConfig, Outcome
+from simzss.demo.scenes import CLASSES
+from simzss.demo.stuff import STUFF
+from simzss.objectives.model import load_model
+from simzss.segmentation.protocol import load_protocol
+from simzss.segmentation.render import Panel, Row, draw
+from simzss.segmentation.segmenter import Segmenter
+
+PICTURES = 6
+Record = dict[str, Any]
+
+MEANING = {
+    "simzss": "SimZSS: text encoder trained with both losses",
+    "global_only": "the same training with the concept loss off",
+    "cosine_probe": "supervised cosine classifier on the frozen patches: the ceiling",
+    "prototypes": "class means of the frozen patches, with truth",
+    "concept_only": "free class vectors, trained by the concept loss alone",
+    "chance": "best prediction that does not look",
+}
+
+
+def results_of(outcomes: Sequence[Outcome], config: DemoConfig) -> Record:
+    """All numbers, ready for JSON; means over the seeds, and with several of them the spread."""
+    names = list(outcomes[0].scores)
+    miou = {name: [outcome.scores[name].miou for outcome in outcomes] for name in names}
+    record: Record = {
+        "miou": {name: mean(values) for name, values in miou.items()},
+        "per_class": {
+            name: _per_class([outcome.scores[name].class_iou.tolist() for outcome in outcomes]) for name in names
+        },
+        "seconds": {stage: mean(outcome.seconds[stage] for outcome in outcomes) for stage in outcomes[0].seconds},
+        "settings": _settings(outcomes, config),
+    }
+    if len(outcomes) > 1:
+        record["spread"] = {name: pstdev(values) for name, values in miou.items()}
+        record["per_seed"] = miou
+    return record
+
+
+def write_results(path: Path, record: Record) -> None:
+    """Write `results.json`."""
+    write_atomically(path, json.dumps(record, indent=1) + "\n")
+
+
+def to_table(record: Record) -> Table:
+    """The scores, for people."""
+    table = Table("class vectors", "mIoU", "stuff", "things", "", title="held-out pictures of the demo world, percent")
+    for name, meaning in MEANING.items():
+        iou = list(record["per_class"][name].values())
+        spread = f" ± {100 * record['spread'][name]:.1f}" if "spread" in record else ""
+        parts = [_mean(iou[: len(STUFF)]), _mean(iou[len(STUFF) :])]
+        table.add_row(
+            name, f"{100 * record['miou'][name]:.1f}{spread}", *(f"{100 * part:.1f}" for part in parts), meaning
+        )
+    return table
+
+
+def draw_overlays(outcome: Outcome, config: DemoConfig, path: Path) -> None:
+    """Photograph, truth, SimZSS and global-only side by side, for held-out pictures spread over the set."""
+    benchmark, protocol = load_benchmark(outcome.world.benchmark), load_protocol(config.protocol)
+    segmenters = {
+        name: Segmenter(load_model(folder), replace(protocol, class_token=outcome.tokens[name]))
+        for name, folder in outcome.models.items()
+    }
+    vocabularies = [vocabulary_for(segmenters[name], benchmark) for name in (SIMZSS, GLOBAL_ONLY)]
+    stems = choose(list_stems(benchmark, outcome.world.folder), PICTURES)
+    samples = read_ahead(partial(read_sample, [benchmark], outcome.world.folder), stems, threads=2)
+    rows = []
+    for sample, labels in predict(segmenters[SIMZSS], vocabularies, samples):
+        panels = [("truth", sample.labels[0])]
+        panels += [(title, each.numpy()) for title, each in zip(("SimZSS", "global loss only"), labels, strict=True)]
+        rows.append(Row(sample.image, [Panel(title, each) for title, each in panels]))
+    draw(rows, benchmark.names).save(path)
+
+
+def _settings(outcomes: Sequence[Outcome], config: DemoConfig) -> Record:
+    return {
+        "train": str(config.train),
+        "protocol": asdict(load_protocol(config.protocol)),
+        "world": asdict(config.world),
+        "seeds": len(outcomes),
+        "class_token": {name: str(token) for name, token in outcomes[0].tokens.items()},
+        "extra": list(config.extra),
+    }
+
+
+def _per_class(per_seed: Sequence[Sequence[float]]) -> dict[str, float | None]:
+    """Mean IoU of every class over the seeds; None where it has none."""
+    means = [_mean(values) for values in zip(*per_seed, strict=True)]
+    return {name: None if isnan(value) else value for name, value in zip(CLASSES, means, strict=True)}
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None and not isnan(value)]
+    return mean(known) if known else float("nan")
