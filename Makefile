@@ -4,9 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SEEDS  ?= 1
+CONFIG ?= simzss_vitb14_coco
+TABLE  ?= data/coco/concepts
+COCO_ROOT ?= data/coco
+DATA_ROOT ?= data
+MODEL  ?= runs/demo/simzss/model
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format clean
+.PHONY: help demo data-coco train eval bench test test-all check format clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +24,17 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## train SimZSS on a small drawn world, evaluate it, make the pictures (SEEDS=3 for mean and spread)
 	$(BIN)/simzss demo --output runs/demo --seeds $(SEEDS)
+
+data-coco: $(READY) ## fetch COCO 2017 train (or use COCO_ROOT=...) and extract its concepts
+	$(BIN)/python -m data_prep.coco --root $(COCO_ROOT) --table $(TABLE)
+
+train: $(READY) ## train SimZSS on COCO Captions with all GPUs (CONFIG=simzss_vits14_coco for another recipe)
+	@test -f $(TABLE)/manifest.json || { echo "no concept table at $(TABLE): run make data-coco first"; exit 2; }
+	$(BIN)/simzss fit --config configs/train/$(CONFIG).yaml --data.table $(TABLE) \
+		--data.images $(COCO_ROOT)/train2017 --run runs/$(CONFIG)
+
+bench: $(READY) ## measure the parts of the COCO run on this machine
+	$(BIN)/simzss bench train --json runs/bench-train.json
 
 test: $(READY) ## run the default tests (about 3 minutes on 2 cores)
 	$(BIN)/python -m pytest

@@ -1,0 +1,1 @@
+"""One-off downloads and conversions, one file per source."""

@@ -1,0 +1,75 @@
+"""Fetching COCO, from a folder that plays the server."""
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from data_prep import coco
+from data_prep.coco import Archive, check, fetch, prepare
+from simzss.errors import UserError
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> dict[str, Archive]:
+    """Two small archives laid out as COCO's."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "train2017.zip", "w") as images:
+        for index in range(3):
+            images.writestr(f"train2017/{index:012}.jpg", bytes(range(200)) * 50)
+    with zipfile.ZipFile(folder / "annotations_trainval2017.zip", "w") as annotations:
+        annotations.writestr("annotations/captions_train2017.json", json.dumps({"annotations": [{}] * 5}))
+        annotations.writestr("annotations/instances_train2017.json", "{}")
+    return {path.stem: Archive(path.as_uri(), path.stat().st_size) for path in folder.iterdir()}
+
+
+def test_from_nothing_to_a_checked_folder(server: dict[str, Archive], tmp_path: Path) -> None:
+    root = tmp_path / "coco"
+    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    check(root, images=3, captions=5)
+    assert not (root / "annotations" / "instances_train2017.json").exists()
+
+
+def test_a_cut_download_goes_on(server: dict[str, Archive], tmp_path: Path) -> None:
+    whole = fetch(server["train2017"], tmp_path / "whole").read_bytes()
+    path = fetch(server["train2017"], tmp_path / "cut")
+    os.truncate(path, 1000)
+    assert fetch(server["train2017"], tmp_path / "cut").read_bytes() == whole
+
+
+def test_an_unpacking_that_was_killed_is_mended(server: dict[str, Archive], tmp_path: Path) -> None:
+    root = tmp_path / "coco"
+    fetch(server["train2017"], root / "downloads")
+    (root / "train2017").mkdir()
+    (root / "train2017" / "000000000000.jpg").write_bytes(b"half")
+    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    check(root, images=3, captions=5)
+    assert (root / "train2017" / "000000000000.jpg").stat().st_size == 10_000
+
+
+def test_a_complete_folder_is_not_touched(
+    server: dict[str, Archive], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "coco"
+    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    monkeypatch.setattr(coco, "fetch", lambda *_: pytest.fail("fetched again"))
+    prepare(root, server["train2017"], server["annotations_trainval2017"])
+
+
+def test_wrong_sizes_and_counts_are_named(server: dict[str, Archive], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train2017\.zip has .* bytes instead of 7"):
+        fetch(Archive(server["train2017"].url, 7), tmp_path / "wrong")
+    with pytest.raises(UserError, match="could not download"):
+        fetch(Archive((tmp_path / "missing.zip").as_uri(), 7), tmp_path / "missing")
+    root = tmp_path / "coco"
+    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    with pytest.raises(UserError, match="3 images instead of 4"):
+        check(root, images=4, captions=5)
+    with pytest.raises(UserError, match="5 captions instead of 6"):
+        check(root, images=3, captions=6)
