@@ -3,7 +3,8 @@
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +86,23 @@ def fit(arguments: Sequence[str]) -> Path:
     Raises:
         UserError: If the configuration, the data or the backbone is at fault.
     """
+    with quiet_lightning():
+        return _fit(read(arguments))
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Without Lightning's greetings and the warnings that our way of using it calls for."""
     for chatty in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message)
-        return _fit(_read(arguments))
+        yield
 
 
-def _read(arguments: Sequence[str]) -> FitCLI:
+def read(arguments: Sequence[str]) -> FitCLI:
+    """Build what the arguments describe, without starting it."""
     return FitCLI(
         Alignment,
         CaptionData,

@@ -1,0 +1,51 @@
+"""The exact gradient of a global batch in the memory of one chunk.
+
+A contrastive loss needs the embeddings of the whole batch at once, but its embeddings are small; what fills the memory
+are the activations of the encoder. So each chunk of captions is encoded without keeping them, the loss and its gradient
+by the embeddings are taken over the whole batch, and in the backward pass each chunk is encoded again and its share of
+the gradient carried on: one more forward pass, 4/3 of the work, any batch size.
+
+Source: "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup" (GradCache, arXiv 2101.06983). Written
+with torch's checkpointing, which recomputes inside the same backward pass: parameter hooks fire once, so
+DistributedDataParallel and mixed precision work unchanged.
+"""
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from simzss.modeling.backbone import ImageBackbone
+from simzss.modeling.text_encoder import TextEncoder
+from simzss.objectives.base import Objective
+from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ImageFeatures, TextFeatures
+
+IMAGES_TOGETHER = 256
+"""Images that pass the frozen backbone together; does not change the result."""
+
+
+def embed_in_chunks(encoder: TextEncoder, objective: Objective, batch: CaptionBatch) -> CaptionEmbeddings:
+    """Embed the captions of a batch chunk by chunk.
+
+    With a single chunk nothing is recomputed. Embeddings are in full precision, whatever the encoder ran in.
+    """
+
+    def embed(chunk: Chunk) -> tuple[Tensor, Tensor]:
+        text: TextFeatures = encoder(batch.ids[chunk.rows, : chunk.tokens])
+        with torch.autocast(batch.ids.device.type, enabled=False):
+            captions = objective.embed_captions(text.float(), batch.mentions.within(chunk))
+        return captions.caption, captions.mentions
+
+    if len(batch.chunks) == 1:
+        parts = [embed(batch.chunks[0])]
+    else:
+        parts = [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks]
+    caption, mentions = zip(*parts, strict=True)
+    return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
+
+
+def see_in_chunks(backbone: ImageBackbone, pixels: UInt8[Tensor, "batch 3 height width"]) -> ImageFeatures:
+    """Features of a batch of images, without holding the activations of all of them."""
+    parts: list[ImageFeatures] = [backbone(backbone.normalise(part)) for part in pixels.split(IMAGES_TOGETHER)]
+    cls, patches = torch.cat([part.cls for part in parts]), torch.cat([part.patches for part in parts])
+    return ImageFeatures(cls, patches, parts[0].grid)

@@ -1,0 +1,51 @@
+"""Every shipped training YAML parses and builds, with a backbone of one random block in place of the real one."""
+
+from pathlib import Path
+
+import pytest
+
+from simzss.objectives.simzss import SimZSS, Target
+from simzss.training.fit import FitCLI, quiet_lightning, read
+from simzss.training.optim import adamw
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "train"
+STUB = ["--model.backbone.weights=random", "--trainer.accelerator=cpu", "--trainer.precision=32-true"]
+RECIPES = sorted(path.name for path in CONFIGS.glob("*.yaml") if path.name != "as_released.yaml")
+
+
+def built(*arguments: str) -> FitCLI:
+    with quiet_lightning():
+        return read(arguments)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipe_builds(recipe: str, tmp_path: Path) -> None:
+    depth = [] if recipe == "demo.yaml" else ["--model.backbone.options={depth: 1}"]
+    data = [f"--data.table={tmp_path}", f"--data.images={tmp_path}"]
+    cli = built("--config", str(CONFIGS / recipe), *STUB, *depth, *data, "--run", str(tmp_path / "run"))
+    assert cli.datamodule.crop.size % cli.model.model.patch_size == 0
+
+
+def test_papers_recipe(tmp_path: Path) -> None:
+    base = ["--config", str(CONFIGS / "simzss_vitb14_coco.yaml"), "--run", str(tmp_path)]
+    cli = built(*base, *STUB, "--model.backbone.options={depth: 1}")
+    optimizer = adamw(cli.model.model, cli.model.config, cli.datamodule.batch_size)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1.92e-3)
+    cli.datamodule.pairs_per_epoch = 400_000
+    assert cli.datamodule.steps == 244
+    text = cli.model.model.text_encoder
+    assert (len(text.transformer.encoder.layers), text.config.width, text.config.heads) == (12, 512, 8)
+    objective = cli.model.model.objective
+    assert isinstance(objective, SimZSS)
+    assert (objective.concept_weight, objective.pooling_temperature) == (0.05, 0.1)
+
+
+def test_as_released_switches_every_difference(tmp_path: Path) -> None:
+    configs = [str(CONFIGS / name) for name in ("simzss_vits14_coco.yaml", "as_released.yaml")]
+    arguments = ["--config", configs[0], "--config", configs[1], "--run", str(tmp_path)]
+    cli = built(*arguments, *STUB, "--model.backbone.options={depth: 1}")
+    objective = cli.model.model.objective
+    assert objective.target is Target.predicted
+    assert (objective.mention_pooling.value, objective.query.value) == ("sum", "concept")
+    assert objective.concept_weight == 0.05
+    assert cli.model.model.pixel_mean[0] == pytest.approx(0.48145466)
