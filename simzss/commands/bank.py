@@ -41,7 +41,9 @@ def bank(  # noqa: PLR0913  # one argument per option
     if mined is None:
         raise UserError(f"{source}: no name is used {min_count} times; lower --min-count")
     mined.save(output)
-    console.print(f"{output}: {len(mined.names):,} concepts, used {mined.concepts[-1].count:,} times or more")
+    console.print(
+        f"{output}: {len(mined.names):,} concepts, used {mined.concepts[-1].count:,} times or more", soft_wrap=True
+    )
     _print_coverage(mined)
 
 

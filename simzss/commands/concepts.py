@@ -49,7 +49,7 @@ def concepts(  # noqa: PLR0913  # one argument per option
     with watching(console, "captions", limit or corpus.about_rows()) as watcher:
         manifest = extract(plan, output, workers, Shard.parse(shard), watcher)
     if manifest.counts is None:
-        console.print(f"{output}: the share {shard} is done, other shares are not")
+        console.print(f"{output}: the share {shard} is done, other shares are not", soft_wrap=True)
         return
     _print_counts(console, output, manifest.counts, manifest.settings["pipeline"]["name"])
     if report or html:

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from simzss.concepts.mentions import CaptionConcepts
 
 
+@runtime_checkable
 class CoveredText(Protocol):
     """One tokenised text."""
 
