@@ -14,7 +14,7 @@ from simzss.concepts.extraction import extract
 from simzss.concepts.extractor import BATCH_SIZE
 from simzss.concepts.files import write_atomically
 from simzss.concepts.mentions import Match
-from simzss.concepts.pipelines import default_pipeline
+from simzss.concepts.pipelines import GAZETTEER, HOW_TO_INSTALL, default_pipeline
 from simzss.concepts.plan import Plan, Shard
 from simzss.concepts.render import to_page, to_terminal
 from simzss.concepts.report import make_report
@@ -46,6 +46,8 @@ def concepts(  # noqa: PLR0913  # one argument per option
     recipe = ExtractorRecipe(names, nlp or default_pipeline(), match, batch_size)
     plan = Plan(corpus, recipe, on_error, limit)
     console = Console(stderr=True)
+    if nlp is None and recipe.pipeline == GAZETTEER:
+        console.print(f"no spaCy pipeline is installed, so the gazetteer is used; {HOW_TO_INSTALL}", soft_wrap=True)
     with watching(console, "captions", limit or corpus.about_rows()) as watcher:
         manifest = extract(plan, output, workers, Shard.parse(shard), watcher)
     if manifest.counts is None:

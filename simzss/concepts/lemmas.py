@@ -54,8 +54,10 @@ def noun_lemma(word: str) -> str:
     if word in tables.irregular:
         return tables.irregular[word][0]
     listed = tables.lemmas.get(word)
-    if listed is None and word in tables.nouns:
-        return word  # "bus", "gas", "news": the final s belongs to the word
+    if word in tables.nouns:
+        if listed is None:
+            return word  # "bus", "gas", "news": the final s belongs to the word
+        listed = None  # "clothes", "scissors": only a noun may be their singular, not "clothe"
     for suffix, singular_suffix in tables.suffixes:
         if word.endswith(suffix):
             singular = word.removesuffix(suffix) + singular_suffix

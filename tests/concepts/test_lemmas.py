@@ -18,7 +18,9 @@ def test_a_plural_becomes_singular(word: str, singular: str) -> None:
     assert noun_lemma(word) == singular
 
 
-@pytest.mark.parametrize("word", ["bus", "gas", "grass", "glass", "tennis", "series", "sheep", "dog", "tv", ""])
+@pytest.mark.parametrize(
+    "word", ["bus", "gas", "grass", "glass", "tennis", "clothes", "scissors", "series", "sheep", "dog", "tv", ""]
+)
 def test_a_singular_stays(word: str) -> None:
     assert noun_lemma(word) == word
 
