@@ -72,6 +72,7 @@ class _Cutter:
         """Chunks that were handed out and are not written yet."""
 
     def chunks(self) -> Iterator[list[Row]]:
+        """The rows still to be read, a chunk at a time."""
         for part, block in enumerate(
             in_batches(islice(self.plan.corpus.rows(), self.plan.limit), self.plan.rows_per_part)
         ):

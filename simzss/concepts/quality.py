@@ -1,6 +1,6 @@
 """How good extraction is: against captions annotated by hand, and one route against the other.
 
-`annotated_captions.json` holds 200 captions of COCO val2017, drawn at random and read by a person: their ids, the
+`annotated_captions.json` holds 200 captions of COCO val2017, drawn at random and annotated by reading: their ids, the
 character spans of the mentions and the concepts, but not the captions. The rules are written down in docs/concepts.md.
 """
 

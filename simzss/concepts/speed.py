@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from simzss.concepts.corpus.usable import Watcher
@@ -19,27 +19,25 @@ class Speed:
     """Captions per second of one pipeline; the best of several measurements each."""
 
     bare: float
-    """The pipeline alone: `nlp.pipe`, or for the gazetteer tokenising and matching."""
+    """The pipeline alone, per second of processor time: `nlp.pipe`, or for the gazetteer tokenising and matching."""
     extractor: float
-    """`ConceptExtractor.pipe`."""
+    """`ConceptExtractor.pipe`, per second of processor time."""
     table: float
-    """From the corpus file to the finished table in one process, loading of the pipeline and all else included."""
-    running: float
-    """The same over the last three quarters of the rows, when every process has started and loaded."""
-    two_table: float
-    """`table` with two processes."""
-    two_running: float
-    """`running` with two processes."""
+    """From the corpus file to the Parquet files in one process, per second of processor time."""
+    one: float
+    """The same per second on the clock."""
+    two: float
+    """The same in two processes, per second on the clock."""
 
     @property
     def time_over_bare(self) -> float:
-        """Time per caption of the running extraction, Parquet written, over that of the pipeline alone."""
-        return self.bare / self.running
+        """Processor time per caption of the way to the table, over that of the pipeline alone."""
+        return self.bare / self.table
 
     @property
     def gain_of_two(self) -> float:
-        """Throughput of two running processes over one."""
-        return self.two_running / self.running
+        """Throughput of two processes over one."""
+        return self.two / self.one
 
 
 def measure_speed(plan: Plan, captions: Sequence[str], repeats: int) -> Speed:
@@ -50,23 +48,39 @@ def measure_speed(plan: Plan, captions: Sequence[str], repeats: int) -> Speed:
 
 
 def _round(plan: Plan, extractor: ConceptExtractor, captions: Sequence[str]) -> tuple[float, ...]:
+    table, one = _table_rates(plan, workers=1)
+    _, two = _table_rates(plan, workers=2)
     return (
         _rate(lambda: _bare(extractor, captions), len(captions)),
         _rate(lambda: _drain(extractor.pipe(captions)), len(captions)),
-        *_table_rates(plan, workers=1),
-        *_table_rates(plan, workers=2),
+        table,
+        one,
+        two,
     )
 
 
 def _table_rates(plan: Plan, workers: int) -> tuple[float, float]:
-    """Captions per second of a whole extraction, and of its last three quarters."""
-    moments: list[tuple[float, int]] = [(time.perf_counter(), 0)]
-    watcher = Watcher(lambda rows: moments.append((time.perf_counter(), moments[-1][1] + rows)))
+    """Captions per second of this process's time and on the clock, over the last three quarters of the rows.
+
+    By then every process has started and loaded its pipeline, which a corpus of this size would not forgive.
+    """
+    moments = [_Moment(0)]
+    watcher = Watcher(lambda rows: moments.append(_Moment(moments[-1].rows + rows)))
     with tempfile.TemporaryDirectory() as folder:
         extract(plan, Path(folder), workers, watcher=watcher)
-    ended, rows = moments[-1]
-    started, done = next(moment for moment in moments if moment[1] >= rows / 4)
-    return rows / (ended - moments[0][0]), (rows - done) / (ended - started)
+    last = moments[-1]
+    first = next(moment for moment in moments if moment.rows >= last.rows / 4)
+    rows = last.rows - first.rows
+    return rows / (last.processor - first.processor), rows / (last.clock - first.clock)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """How many rows are done, and when."""
+
+    rows: int
+    clock: float = field(default_factory=time.perf_counter)
+    processor: float = field(default_factory=time.process_time)
 
 
 def _bare(extractor: ConceptExtractor, captions: Sequence[str]) -> None:
@@ -83,6 +97,6 @@ def _drain(items: Iterable[object]) -> None:
 
 
 def _rate(work: Callable[[], object], captions: int) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     work()
-    return captions / (time.perf_counter() - started)
+    return captions / (time.process_time() - started)
