@@ -22,15 +22,18 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "the whole method on a small drawn world, in minutes"),
-    "probe": ("probe:probe", "tell whether a frozen backbone suits the method, before any text"),
     "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
     "bank": ("bank:bank", "mine a concept bank from captions"),
-    "bench concepts": ("bench_concepts:bench_concepts", "measure speed and quality of concept extraction"),
-    "bench evaluate": ("bench_evaluate:bench_evaluate", "measure speed and memory of evaluation"),
-    "segment": ("segment:segment", "segment photographs into classes given by name"),
-    "data check": ("data_check:data_check", "which benchmarks are ready, and how to get the others"),
-    "compare": ("compare:compare", "two evaluations side by side"),
+    "fit": ("fit:fit", "train a model as a YAML of configs/train says"),
     "evaluate": ("evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
+    "compare": ("compare:compare", "two evaluations side by side"),
+    "segment": ("segment:segment", "segment photographs into classes given by name"),
+    "classify": ("classify:classify", "classify whole images by the names of their classes"),
+    "probe": ("probe:probe", "tell whether a frozen backbone suits the method, before any text"),
+    "data check": ("data_check:data_check", "which benchmarks are ready, and how to get the others"),
+    "bench concepts": ("bench_concepts:bench_concepts", "measure speed and quality of concept extraction"),
+    "bench train": ("bench_train:bench_train", "measure the parts of a training run"),
+    "bench evaluate": ("bench_evaluate:bench_evaluate", "measure speed and memory of evaluation"),
 }
 """Name of a command, its function (`module:name` below `simzss.commands`) and what it does in one line."""
 
@@ -54,13 +57,14 @@ def run(arguments: Sequence[str]) -> None:
     if arguments[0] == "--version":
         print(f"simzss {__version__}")
         return
-    if arguments[0] == "fit":  # its options are the keys of a YAML: LightningCLI reads them
-        load("fit:fit")(arguments[1:])
-        return
     for words in (2, 1):  # `simzss bench concepts` has a name of two words
         name = " ".join(arguments[:words])
         if name in COMMANDS:
-            call(load(COMMANDS[name][0]), f"simzss {name}", arguments[words:])
+            function, rest = load(COMMANDS[name][0]), arguments[words:]
+            if name == "fit":  # its options are the keys of a YAML: LightningCLI reads them
+                function(rest)
+            else:
+                call(function, f"simzss {name}", rest)
             return
     raise UserError(f"no command {arguments[0]!r}; choose one of: {', '.join(COMMANDS)}")
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
@@ -76,6 +77,12 @@ class AlignedModel(nn.Module):
     def trained(self) -> dict[str, Tensor]:
         """The tensors that training changes, by name: all but the frozen backbone's."""
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
+
+    @torch.no_grad()
+    def embed_images(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        """L2-normalised class tokens of normalised images: what training aligns whole captions with."""
+        features: ImageFeatures = self.backbone(images)
+        return functional.normalize(features.cls, dim=-1)
 
     @torch.no_grad()
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:

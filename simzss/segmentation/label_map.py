@@ -17,7 +17,7 @@ from simzss.errors import UserError
 from simzss.segmentation.resize import Size
 from simzss.segmentation.sliding_window import WindowLayout
 
-SCORES_AT_ONCE = {"cpu": 2**20, "cuda": 2**26}
+SCORES_AT_ONCE = {"cpu": 2**21, "cuda": 2**26}
 """Scores that exist at a time: what the processor's cache holds, or enough to keep an accelerator busy."""
 
 
@@ -65,6 +65,7 @@ class Stitcher:
     """Of the original image."""
     align_corners: bool
 
+    @torch.no_grad()
     def label_map(
         self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: Vocabulary
     ) -> Int[Tensor, "height width"]:
@@ -72,12 +73,15 @@ class Stitcher:
         row_weights = self._weights("rows", scores.shape[2], scores.device)
         column_weights = self._weights("columns", scores.shape[3], scores.device)
         strips = self._grid(scores) @ column_weights.T
-        step = max(1, SCORES_AT_ONCE[scores.device.type] // (strips.shape[0] * self.size.width))
-        parts = [
-            _winners(_rows(row_weights[top : top + step], strips), vocabulary)
-            for top in range(0, self.size.height, step)
-        ]
-        return torch.cat(parts)
+        count, height, width = strips.shape[0], self.size.height, self.size.width
+        step = min(height, max(1, SCORES_AT_ONCE[scores.device.type] // (count * width)))
+        canvas = strips.new_empty(count * step * width)  # one part of the canvas, filled again and again
+        labels = vocabulary.classes.new_empty(height, width)
+        for top in range(0, height, step):
+            weights = row_weights[top : top + step]
+            part = canvas[: count * len(weights) * width].view(count, len(weights), width)
+            labels[top : top + step] = _winners(_fill(part, weights, strips), vocabulary)
+        return labels
 
     def _weights(self, axis: str, cells: int, device: torch.device) -> Float[Tensor, "pixels window_cells"]:
         windows = self.layout.rows if axis == "rows" else self.layout.columns
@@ -93,13 +97,16 @@ class Stitcher:
         return grid.flatten(3, 4).flatten(1, 2)
 
 
-def _rows(
-    weights: Float[Tensor, "pixel_rows cells"], strips: Float[Tensor, "queries cells width"]
+def _fill(
+    part: Float[Tensor, "queries pixel_rows width"],
+    weights: Float[Tensor, "pixel_rows cells"],
+    strips: Float[Tensor, "queries cells width"],
 ) -> Float[Tensor, "queries pixel_rows width"]:
-    """Some pixel rows of the score canvas. Few cells reach them, and only these are multiplied."""
+    """Compute some pixel rows of the canvas. Few cells reach them, and only these are multiplied."""
     reached = weights.abs().sum(dim=0).nonzero()
     first, last = int(reached[0]), int(reached[-1]) + 1
-    return weights[:, first:last] @ strips[:, first:last]
+    torch.bmm(weights[:, first:last].expand(len(strips), -1, -1), strips[:, first:last], out=part)
+    return part
 
 
 def _winners(

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simzss.benchmarks.reference import reference_canvas
 from simzss.errors import UserError
 from simzss.segmentation import label_map
 from simzss.segmentation.label_map import Stitcher, Vocabulary
 from simzss.segmentation.resize import Size
 from simzss.segmentation.sliding_window import WindowLayout
-from tests.segmentation.reference import reference_canvas
 
 LAYOUT = WindowLayout.of(Size(32, 48), crop=16, stride=8, patch_size=4)
 SIZE = Size(41, 67)

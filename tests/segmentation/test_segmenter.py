@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from simzss.benchmarks.reference import reference_canvas
 from simzss.errors import UserError
 from simzss.segmentation.pamr import refine
 from simzss.segmentation.protocol import (
@@ -21,7 +22,6 @@ from simzss.segmentation.resize import Size, resize, target_size
 from simzss.segmentation.segmenter import PIXELS, PatchTextModel, PreparedImage, Segmenter
 from simzss.segmentation.sliding_window import WindowLayout
 from tests.segmentation.fakes import ColourModel, NoiseModel
-from tests.segmentation.reference import reference_canvas
 
 SMALL = SegmentationProtocol(short_side=32, long_cap=100, crop=16, stride=8, class_token=ClassToken.MENTION)
 NAMES = ["cat", "dog", "traffic light", "sky", "mud"]

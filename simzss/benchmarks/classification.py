@@ -1,0 +1,130 @@
+"""Zero-shot classification of whole images, nearly free once prompts are embedded: top-1 and top-5 accuracy.
+
+An image's embedding is compared with one vector per class, made from the same prompts as for segmentation, but always
+by the end-of-text token: that is what training aligns whole images with. Images are brought to the shorter side
+bicubically and cut in the middle, as CLIP does.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from simzss.benchmarks.dataset import read_ahead, read_image
+from simzss.errors import UserError
+from simzss.segmentation.prompts import PromptModel, embed_names
+from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+
+
+@runtime_checkable
+class ImageTextModel(PromptModel, Protocol):
+    """All that classification needs of a model: images and prompts in one space."""
+
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+
+    def embed_images(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        """L2-normalised embeddings of normalised images."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images with the class of each, read when they are asked for."""
+
+    names: tuple[str, ...]
+    images: Any
+    """By number: paths, or rows of a Hugging Face data set."""
+    labels: tuple[int, ...]
+
+    def read(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
+        """Decode an image to RGB."""
+        image = self.images[index]
+        return read_image(image) if isinstance(image, Path) else np.array(image["image"].convert("RGB"))
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Fractions of the images whose class is the best, or among the five best."""
+
+    top1: float
+    top5: float
+    images: int
+
+
+def from_folder(folder: Path) -> LabelledImages:
+    """One folder of images per class, named after it; underscores stand for blanks.
+
+    Raises:
+        UserError: If there are no such folders, or no images in one.
+    """
+    folders = sorted(path for path in folder.glob("*") if path.is_dir())
+    if not folders:
+        raise UserError(f"{folder}: no class folders here; expected {folder}/CLASS/IMAGE")
+    images: list[Path] = []
+    labels: list[int] = []
+    for label, one in enumerate(folders):
+        found = sorted(path for path in one.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not found:
+            raise UserError(f"{one}: no images of this class; remove the folder or fill it")
+        images += found
+        labels += [label] * len(found)
+    return LabelledImages(tuple(one.name.replace("_", " ") for one in folders), images, tuple(labels))
+
+
+def from_dataset(dataset: Any) -> LabelledImages:
+    """A split of a Hugging Face data set with the columns `image` and `label`, the latter with class names.
+
+    Raises:
+        UserError: If it has other columns.
+    """
+    names = getattr(dataset.features.get("label"), "names", None)
+    if names is None or "image" not in dataset.features:
+        columns = ", ".join(dataset.features)
+        raise UserError(f"the data set has the columns {columns}; an image and a named label are needed")
+    return LabelledImages(tuple(names), dataset, tuple(dataset["label"]))
+
+
+def classify(
+    model: ImageTextModel, data: LabelledImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
+) -> Accuracy:
+    """Top-1 and top-5 accuracy over all images."""
+    classes = embed_names(model, data.names, replace(protocol, class_token=ClassToken.EOS))
+    right = np.zeros(2, dtype=np.int64)
+    mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (model.pixel_mean, model.pixel_std))
+    pixels = read_ahead(lambda index: prepare(data.read(index), size), range(len(data.labels)), threads=4)
+    labels = iter(data.labels)
+    for batch in _batches(pixels, 64):
+        images = (torch.stack(batch).to(device) / 255 - mean) / std
+        with torch.no_grad():
+            ranked = (model.embed_images(images).float() @ classes.T).argsort(dim=1, descending=True, stable=True)
+        truth = torch.tensor(list(islice(labels, len(batch))), device=device)
+        hits = ranked[:, :5] == truth[:, None]
+        right += np.array([int(hits[:, 0].sum()), int(hits.any(dim=1).sum())])
+    top1, top5 = (right / len(data.labels)).tolist()
+    return Accuracy(top1, top5, len(data.labels))
+
+
+def prepare(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[Tensor, "3 size size"]:
+    """The middle of an image whose shorter side has been brought to `size` pixels."""
+    height, width = image.shape[:2]
+    factor = size / min(height, width)
+    shape = (max(size, round(width * factor)), max(size, round(height * factor)))
+    resized = Image.fromarray(image).resize(shape, Image.Resampling.BICUBIC)
+    top, left = (resized.height - size) // 2, (resized.width - size) // 2
+    return torch.from_numpy(np.array(resized)[top : top + size, left : left + size]).permute(2, 0, 1)
+
+
+def _batches(images: Iterable[Tensor], count: int) -> Iterator[list[Tensor]]:
+    iterator = iter(images)
+    while batch := list(islice(iterator, count)):
+        yield batch

@@ -1,0 +1,69 @@
+"""`simzss classify`: zero-shot classification of whole images."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from simzss.benchmarks.classification import LabelledImages, from_dataset, from_folder
+from simzss.benchmarks.classification import classify as run_classification
+from simzss.benchmarks.provenance import describe_model, write_json
+from simzss.commands.evaluate import pick_device
+from simzss.errors import UserError
+from simzss.objectives.model import load_model
+from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
+
+
+def classify(  # one argument per option
+    checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
+    data: Annotated[str, typer.Argument(help="folder with one folder per class, or a Hugging Face data set")],
+    *,
+    split: Annotated[str, typer.Option(help="of a Hugging Face data set")] = "test",
+    names: Annotated[Path | None, typer.Option(help="class names, one per line, instead of the data's own")] = None,
+    templates: Annotated[TemplateSet, typer.Option(help="prompts")] = TemplateSet.OPENAI80,
+    size: Annotated[int, typer.Option(min=1, help="pixels of an image's side, a multiple of the patch")] = 224,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+    json: Annotated[Path | None, typer.Option(help="write the result to this file")] = None,
+) -> None:
+    """Classify whole images by the names of their classes, and report top-1 and top-5 accuracy."""
+    images = from_folder(Path(data)) if Path(data).is_dir() else from_dataset(_hugging_face(data, split))
+    if names:
+        images = _renamed(images, names)
+    place = pick_device(device)
+    model = load_model(checkpoint).to(place)
+    protocol = SegmentationProtocol(templates=templates, normalise_each=True)
+    accuracy = run_classification(model, images, protocol, place, size)
+    Console().print(
+        f"{data}: {accuracy.images:,} images, {len(images.names)} classes: "
+        f"top-1 {100 * accuracy.top1:.2f} %, top-5 {100 * accuracy.top5:.2f} %",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if json:
+        settings = {"data": data, "classes": len(images.names), "templates": templates, "size": size}
+        write_json(json, asdict(accuracy) | {"settings": settings, "model": describe_model(checkpoint, model)})
+
+
+def _hugging_face(name: str, split: str) -> object:
+    """Load a split of a data set, from the hub where it is not on disk."""
+    import datasets  # noqa: PLC0415  # slow to import, and needed here only
+
+    try:
+        return datasets.load_dataset(name, split=split)
+    except Exception as error:
+        raise UserError(
+            f"{name}: neither a folder nor a Hugging Face data set with split {split!r} ({error})"
+        ) from error
+
+
+def _renamed(images: LabelledImages, path: Path) -> LabelledImages:
+    """The same images under other class names."""
+    try:
+        lines = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(lines) != len(images.names):
+        raise UserError(f"{path}: {len(lines)} names for {len(images.names)} classes; give one per line")
+    return replace(images, names=lines)
