@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tiny models are fastest on one thread
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from simzss.distributed import all_gather, rank
+from simzss.memory import in_pieces
 
 
 def symmetric_info_nce(
@@ -28,6 +29,13 @@ def symmetric_info_nce(
         The mean over the rows of this process; its mean over processes is L_g of the global batch.
     """
     target = torch.arange(len(image), device=image.device) + rank() * len(image)
-    to_captions = functional.cross_entropy(scale * image @ all_gather(caption).T, target)
-    to_images = functional.cross_entropy(scale * caption @ all_gather(image).T, target)
-    return (to_captions + to_images) / 2
+    to_captions = _cross_entropies(image, all_gather(caption), target, scale)
+    to_images = _cross_entropies(caption, all_gather(image), target, scale)
+    return (to_captions.mean() + to_images.mean()) / 2
+
+
+def _cross_entropies(rows: Tensor, candidates: Tensor, target: Tensor, scale: Tensor) -> Float[Tensor, " batch"]:
+    def against_all(rows: Tensor, target: Tensor) -> Tensor:
+        return functional.cross_entropy(scale * rows @ candidates.T, target, reduction="none")
+
+    return in_pieces(against_all, rows, target)

@@ -4,14 +4,11 @@ Source: SimZSS (arXiv 2406.16085, equation 5): a mention's query gathers, from t
 resemble it.
 """
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
-from torch.utils.checkpoint import checkpoint
 
-QUERIES_TOGETHER = 1024
-"""Queries whose patches are held in memory at a time; the gradient recomputes them. Does not change the result."""
+from simzss.memory import in_pieces
 
 
 def similarity_pool(
@@ -34,13 +31,10 @@ def similarity_pool(
     Returns:
         One L2-normalised visual concept per query.
     """
-    if len(query) <= QUERIES_TOGETHER:
-        return _pool(patches, image, query, temperature)
-    pieces = zip(image.split(QUERIES_TOGETHER), query.split(QUERIES_TOGETHER), strict=True)
-    return torch.cat([checkpoint(_pool, patches, *piece, temperature, use_reentrant=False) for piece in pieces])
 
+    def pool(image: Tensor, query: Tensor) -> Tensor:
+        own = normalize(patches[image].to(query.dtype), dim=-1)
+        weights = ((own @ query.unsqueeze(-1)).squeeze(-1) / temperature).softmax(dim=-1)
+        return normalize((weights.unsqueeze(1) @ own).squeeze(1), dim=-1)
 
-def _pool(patches: Tensor, image: Tensor, query: Tensor, temperature: float) -> Tensor:
-    own = normalize(patches[image].to(query.dtype), dim=-1)
-    weights = ((own @ query.unsqueeze(-1)).squeeze(-1) / temperature).softmax(dim=-1)
-    return normalize((weights.unsqueeze(1) @ own).squeeze(1), dim=-1)
+    return in_pieces(pool, image, query)

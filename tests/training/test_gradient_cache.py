@@ -6,7 +6,6 @@ from torch import Tensor
 
 from simzss.data.captions import Example, Span
 from simzss.data.collate import Collate
-from simzss.modeling import pooling
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
 from simzss.modeling.tokenizer import Tokenizer
@@ -63,20 +62,6 @@ def test_loss_and_every_gradient_stay_the_same(chunk_size: int, order: list[int]
     assert other.keys() == plain.keys()
     for name, expected in plain.items():
         torch.testing.assert_close(other[name], expected, rtol=1e-9, atol=1e-14, msg=name)
-
-
-def test_pooling_in_pieces_gives_the_same_result_and_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    patches, image = torch.randn(3, 4, DIM).double(), torch.tensor([2, 0, 0, 1, 2])
-    query = torch.nn.functional.normalize(torch.randn(5, DIM).double(), dim=-1).requires_grad_()
-    weights = torch.randn(5, DIM).double()
-    results = []
-    for together in (1024, 2):
-        monkeypatch.setattr(pooling, "QUERIES_TOGETHER", together)
-        pooled = pooling.similarity_pool(patches, image, query, 0.1)
-        (gradient,) = torch.autograd.grad((pooled * weights).sum(), query)
-        results.append((pooled.detach(), gradient))
-    torch.testing.assert_close(results[0], results[1], rtol=1e-12, atol=1e-14)
 
 
 def test_images_in_pieces_give_the_same_features(monkeypatch: pytest.MonkeyPatch) -> None:
