@@ -37,6 +37,12 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
 
 
+def barrier() -> None:
+    """Wait until every process has come here."""
+    if world_size() > 1:
+        distributed.barrier()
+
+
 def all_sum(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
     """The sum of every process's tensor (all of one shape), with gradient."""
     return tensor if world_size() == 1 else _AllSum.apply(tensor)

@@ -4,6 +4,7 @@ Reads the concept table (made once by `simzss concepts`), joins it with a folder
 rows show the same image, so that an image is decoded, or passed through the frozen backbone, once for all its captions.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class CaptionDataset(Dataset[Example]):
         images: Folder of the images; a row's key is a file name in it.
         crop: Makes the crops.
         views: Distinct crops per image; None for a new crop at every draw.
+        max_broken: Unreadable images that may be left out.
 
     Attributes:
         decode: Whether examples carry their pixels; switched off where cached features take their place.
@@ -61,26 +63,29 @@ class CaptionDataset(Dataset[Example]):
         UserError: If the table is missing or empty, or an image is missing.
     """
 
-    def __init__(self, table: Path, images: Path, crop: SeededCrop, views: int | None = None) -> None:
+    def __init__(
+        self, table: Path, images: Path, crop: SeededCrop, views: int | None = None, max_broken: int = 0
+    ) -> None:
         loaded = read_table(table)
         self.bank: ConceptBank = loaded.bank
         self.rows = loaded.rows
         self.folder = images
-        self.crop, self.views, self.decode = crop, views, True
+        self.crop, self.views, self.decode, self.max_broken = crop, views, True, max_broken
         keys = self.rows["key"].to_pylist()
         self.files = list(dict.fromkeys(keys))
         number = {key: index for index, key in enumerate(self.files)}
         self.image_of_row = np.array([number[key] for key in keys], dtype=np.int64)
+        self.pairs = np.arange(len(keys))
         self._require_images(table)
 
     def __len__(self) -> int:
         """Number of pairs."""
-        return len(self.image_of_row)
+        return len(self.pairs)
 
     def __getitem__(self, draw: Draw) -> Example:
         """The pair a draw names, cropped as its place in the stream says."""
-        row = self.rows.slice(draw.pair, 1).to_pylist()[0]
-        image = int(self.image_of_row[draw.pair])
+        number = int(self.pairs[draw.pair])
+        row, image = self.rows.slice(number, 1).to_pylist()[0], int(self.image_of_row[number])
         crop = image * self.period + draw.position % self.period
         spans = tuple(Span(found["id"], found["start"], found["end"]) for found in row["concepts"])
         return Example(crop, self.pixels(crop) if self.decode else None, row["caption"], spans)
@@ -89,6 +94,20 @@ class CaptionDataset(Dataset[Example]):
         """One crop of one image: its number is image * period + view, and seeds it."""
         path = self.folder / self.files[crop // self.period]
         return self.crop(read_image(path, self.crop.size), seed=crop)
+
+    def leave_out(self, images: set[int], listed_in: Path) -> None:
+        """Drop the pairs of images that cannot be read.
+
+        Raises:
+            UserError: If there are more of them than `max_broken`.
+        """
+        if not images:
+            return
+        said = f"{len(images)} of {len(self.files)} images cannot be read, the first is {self.files[min(images)]}"
+        if len(images) > self.max_broken:
+            raise UserError(f"{said}; {listed_in} lists them: mend or remove them, or raise data.max_broken")
+        warnings.warn(f"{said}; they are left out, see {listed_in}", stacklevel=2)
+        self.pairs = np.flatnonzero(~np.isin(self.image_of_row, list(images)))
 
     @property
     def period(self) -> int:

@@ -34,6 +34,7 @@ class CaptionData(LightningDataModule):
         cache: Where the frozen backbone's features of all crops lie; needs a number of views.
         cache_dir: Folder of the cached features; null for TABLE-features, beside the table.
         cache_dtype: Precision of cached features.
+        max_broken: Unreadable images that may be left out of the corpus; needs cached features.
         chunk_size: Captions encoded together, which bounds the memory; null for all. Does not change results.
         workers: Decoding processes per training process. Does not change results.
     """
@@ -52,13 +53,14 @@ class CaptionData(LightningDataModule):
         cache: Placement = Placement.off,
         cache_dir: Path | None = None,
         cache_dtype: Literal["float16", "bfloat16", "float32"] = "float16",
+        max_broken: int = 100,
         chunk_size: int | None = 1024,
         workers: int = 8,
     ) -> None:
         super().__init__()
         self.table, self.images = table, images
         self.batch_size, self.pairs_per_epoch, self.epochs = batch_size, pairs_per_epoch, epochs
-        self.seed, self.views = seed, views
+        self.seed, self.views, self.max_broken = seed, views, max_broken
         self.chunk_size, self.workers = chunk_size, workers
         self.cache, self.cache_dtype = cache, cache_dtype
         self.cache_dir = cache_dir or table.with_name(f"{table.name}-features")
@@ -74,7 +76,7 @@ class CaptionData(LightningDataModule):
         """
         if stage != "fit":
             return
-        self.dataset = CaptionDataset(self.table, self.images, self.crop, self.views)
+        self.dataset = CaptionDataset(self.table, self.images, self.crop, self.views, self.max_broken)
         if self.batch_size % world_size():
             raise UserError(
                 f"batch_size {self.batch_size} is no multiple of the {world_size()} processes: change either"

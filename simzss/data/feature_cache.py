@@ -3,19 +3,24 @@
 The backbone never changes and crops hardly vary, so an image needs to pass it once per kept view, not once per pair and
 epoch: for COCO that is 118,287 passes instead of 4,000,000.
 
-The cache is one file of numbers on disk, `[crops, 1 + patches, dim]` with the class token first, beside a JSON key that
-names everything the numbers depend on. It is filled in order under a temporary name, so that a killed run goes on where
-it stopped; a cache whose key or size does not fit is made anew, never used.
+The cache is one file of numbers on disk, `[crops, 1 + patches, dim]` with the class token first, a byte per crop that
+says whether it is done, and a JSON key that names everything the numbers depend on. Several processes fill it together;
+a killed run goes on where it stopped; a cache whose key or size does not fit is made anew, never used.
+
+Images that cannot be read are named, counted and left out of the corpus, up to a limit.
 """
 
 import hashlib
 import json
-import os
+import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum, auto
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import torch
 from jaxtyping import Float, Int
@@ -24,11 +29,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from simzss.data.captions import CaptionDataset
+from simzss.distributed import barrier, rank, world_size
 from simzss.errors import UserError
 from simzss.modeling.backbone import ImageBackbone
 from simzss.types import ImageFeatures
 
-FEATURES, KEY, PARTIAL = "features.bin", "key.json", ".partial"
+FEATURES, STATE, KEY, BROKEN = "features.bin", "state.bin", "key.json", "broken.txt"
+TO_DO, DONE, UNREADABLE = 0, 1, 2
+"""What the byte of a crop says."""
 CHUNK = 64
 """Crops that pass the backbone together; does not change the result."""
 
@@ -69,6 +77,16 @@ class CacheKey:
     """Crops, tokens and width."""
     dtype: str
 
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The precision the features are kept in."""
+        return getattr(torch, self.dtype.removeprefix("torch."))
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the features."""
+        return math.prod(self.shape) * self.torch_dtype.itemsize
+
     def as_json(self) -> str:
         """The key as it stands beside the features."""
         return json.dumps(asdict(self), indent=1)
@@ -98,10 +116,10 @@ def open_cache(
     dtype: torch.dtype,
     workers: int,
 ) -> FeatureCache:
-    """Load the features of all crops, computing those that are not there yet.
+    """Load the features of all crops, computing those that are not there yet; unreadable images leave the data set.
 
     Args:
-        folder: Where the cache lies; made if need be.
+        folder: Where the cache lies; made if need be. All processes must see the same folder.
         backbone: The frozen backbone, on the device to compute with.
         dataset: The corpus; its views say how many crops an image has.
         placement: Where the features shall lie.
@@ -109,14 +127,19 @@ def open_cache(
         workers: Decoding processes.
 
     Raises:
-        UserError: If the corpus has no fixed views, or the disk is full.
+        UserError: If the corpus has no fixed views, too many images are unreadable, or the disk is full.
     """
     device = next(backbone.parameters()).device
     side = dataset.crop.size // backbone.patch_size
     key = _key(backbone, dataset, (dataset.num_crops, 1 + side * side, backbone.dim), dtype)
-    if not _is_complete(folder, key):
-        _fill(folder, key, dtype, backbone, dataset, workers)
-    features = _mapped(folder / FEATURES, key, dtype)
+    if rank() == 0:
+        _prepare(folder, key)
+    barrier()
+    features = _mapped(folder / FEATURES, key)
+    state = np.memmap(folder / STATE, dtype=np.uint8, mode="r+")
+    _fill(folder, features, state, backbone, dataset, workers)
+    barrier()
+    dataset.leave_out({int(crop) // dataset.period for crop in np.flatnonzero(state == UNREADABLE)}, folder / BROKEN)
     place = _choose(features.nbytes, device) if placement is Placement.automatic else placement
     if place is Placement.gpu:
         features = features.to(device)
@@ -142,19 +165,30 @@ def _key(backbone: ImageBackbone, dataset: CaptionDataset, shape: tuple[int, int
     )
 
 
-def _is_complete(folder: Path, key: CacheKey) -> bool:
-    path = folder / KEY
-    return path.is_file() and path.read_text() == key.as_json() and _has_size(folder / FEATURES, key)
+def _prepare(folder: Path, key: CacheKey) -> None:
+    """Keep what an earlier run with the same key has done; make room for everything otherwise."""
+    files = {folder / FEATURES: key.num_bytes, folder / STATE: key.shape[0]}
+    fits = (folder / KEY).is_file() and (folder / KEY).read_text() == key.as_json()
+    if fits and all(path.is_file() and path.stat().st_size == size for path, size in files.items()):
+        return
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        if shutil.disk_usage(folder).free < key.num_bytes:
+            raise UserError(
+                f"the feature cache needs {key.num_bytes / 1e9:.1f} GB in {folder}: make room or set cache_dir"
+            )
+        for path, size in files.items():
+            with path.open("wb") as file:
+                file.truncate(size)
+        (folder / KEY).write_text(key.as_json())
+    except OSError as error:
+        raise UserError(f"cannot write the feature cache to {folder}: {error}") from error
 
 
-def _has_size(path: Path, key: CacheKey) -> bool:
+def _mapped(path: Path, key: CacheKey) -> Tensor:
     rows, tokens, dim = key.shape
-    return path.is_file() and path.stat().st_size == rows * tokens * dim * _dtype(key).itemsize
-
-
-def _mapped(path: Path, key: CacheKey, dtype: torch.dtype) -> Tensor:
-    rows, tokens, dim = key.shape
-    flat = torch.from_file(str(path), shared=True, size=rows * tokens * dim, dtype=dtype)
+    flat = torch.from_file(str(path), shared=True, size=rows * tokens * dim, dtype=key.torch_dtype)
     return flat.view(rows, tokens, dim)
 
 
@@ -164,63 +198,62 @@ def _choose(nbytes: int, device: torch.device) -> Placement:
     return Placement.host if nbytes < psutil.virtual_memory().available / 2 else Placement.disk
 
 
-class _Crops(Dataset[Tensor]):
-    """Every crop of the corpus in order, from a given one on."""
+@dataclass(frozen=True)
+class _Crop:
+    """One decoded crop, or why it could not be."""
 
-    def __init__(self, dataset: CaptionDataset, start: int) -> None:
+    number: int
+    pixels: Tensor | None
+    problem: str = ""
+
+
+class _Crops(Dataset[_Crop]):
+    """Some crops of the corpus, in order."""
+
+    def __init__(self, dataset: CaptionDataset, numbers: Sequence[int]) -> None:
         self.dataset = dataset
-        self.start = start
+        self.numbers = numbers
 
     def __len__(self) -> int:
-        return self.dataset.num_crops - self.start
+        return len(self.numbers)
 
-    def __getitem__(self, index: int) -> Tensor:
-        return self.dataset.pixels(self.start + index)
+    def __getitem__(self, index: int) -> _Crop:
+        number = self.numbers[index]
+        try:
+            return _Crop(number, self.dataset.pixels(number))
+        except UserError as error:
+            return _Crop(number, None, str(error))
 
 
 def _fill(
-    folder: Path, key: CacheKey, dtype: torch.dtype, backbone: ImageBackbone, dataset: CaptionDataset, workers: int
+    folder: Path,
+    features: Tensor,
+    state: "np.memmap[Any, np.dtype[np.uint8]]",
+    backbone: ImageBackbone,
+    dataset: CaptionDataset,
+    workers: int,
 ) -> None:
-    partial = folder / PARTIAL
-    start = _resume(partial, key)
-    try:
-        with (partial / FEATURES).open("ab") as file:
-            loader = DataLoader(_Crops(dataset, start), batch_size=CHUNK, num_workers=workers)
-            for pixels in track(loader, description=f"features of {key.shape[0]:,} crops"):
-                file.write(_encode(backbone, pixels, dtype))
-                file.flush()
-        (partial / FEATURES).replace(folder / FEATURES)
-        (partial / KEY).replace(folder / KEY)
-    except OSError as error:
-        raise UserError(f"cannot write the feature cache to {folder}: {error}") from error
+    """Compute this process's share of what is to do."""
+    numbers = np.flatnonzero(state == TO_DO)[rank() :: world_size()].tolist()
+    if not numbers:
+        return
+    loader = DataLoader(_Crops(dataset, numbers), batch_size=CHUNK, num_workers=workers, collate_fn=list)
+    for crops in track(loader, description=f"features of {len(numbers):,} crops", disable=rank() != 0):
+        readable = [crop for crop in crops if crop.pixels is not None]
+        if readable:
+            rows = [crop.number for crop in readable]
+            features[rows] = _encode(backbone, [crop.pixels for crop in readable], features.dtype)
+            state[rows] = DONE  # after the features, so that a kill in between costs work and nothing else
+        for crop in crops:
+            if crop.pixels is None:
+                with (folder / BROKEN).open("a") as file:
+                    file.write(f"{crop.problem}\n")
+                state[crop.number] = UNREADABLE
 
 
-def _resume(partial: Path, key: CacheKey) -> int:
-    """Crops that an earlier run with the same key has written; what does not fit is thrown away."""
-    rows, tokens, dim = key.shape
-    row_size = tokens * dim * _dtype(key).itemsize
-    path = partial / FEATURES
-    if (partial / KEY).is_file() and (partial / KEY).read_text() == key.as_json() and path.is_file():
-        done = min(path.stat().st_size // row_size, rows)
-        os.truncate(path, done * row_size)
-        return done
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        (partial / KEY).write_text(key.as_json())
-    except OSError as error:
-        raise UserError(f"cannot write the feature cache to {partial.parent}: {error}") from error
-    return 0
-
-
-def _encode(backbone: ImageBackbone, pixels: Tensor, dtype: torch.dtype) -> bytes:
+def _encode(backbone: ImageBackbone, crops: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     device = next(backbone.parameters()).device
     mixed = device.type == "cuda" and dtype is not torch.float32
     with torch.autocast(device.type, dtype=dtype if mixed else None, enabled=mixed):
-        features = backbone(backbone.normalise(pixels.to(device)))
-    rows = torch.cat([features.cls.unsqueeze(1), features.patches], dim=1)
-    return rows.to("cpu", dtype).contiguous().view(torch.uint8).numpy().tobytes()
-
-
-def _dtype(key: CacheKey) -> torch.dtype:
-    return getattr(torch, key.dtype.removeprefix("torch."))
+        features: ImageFeatures = backbone(backbone.normalise(torch.stack(list(crops)).to(device)))
+    return torch.cat([features.cls.unsqueeze(1), features.patches], dim=1).to("cpu", dtype)

@@ -47,10 +47,10 @@ class Alignment(LightningModule):
         self.strict_loading = False  # the frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
-        """Learn the bank from the data, and hand it the tokenizer.
+        """Learn the bank from the data, and pass every image through the frozen backbone if its features are cached.
 
         Raises:
-            UserError: If the crops do not fit the backbone.
+            UserError: If the crops do not fit the backbone, or the images cannot be cached.
         """
         size = self.data.crop.size
         if size % self.model.patch_size:
@@ -59,10 +59,7 @@ class Alignment(LightningModule):
             )
         self.model.bank = self.data.dataset.bank
         self.data.tokenizer = self.model.tokenizer
-
-    def on_fit_start(self) -> None:
-        """Pass every image through the frozen backbone once, if its features are to be cached."""
-        self.features = self.data.open_cache(self.model.backbone)
+        self.features = self.data.open_cache(self.model.backbone.to(self.trainer.strategy.root_device))
 
     @property
     def data(self) -> CaptionData:

@@ -2,15 +2,18 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 import torch
+from PIL import Image
 
 from simzss.data import feature_cache
 from simzss.data.captions import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
+from simzss.data.sampler import Draw
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
@@ -61,7 +64,7 @@ def test_a_complete_cache_is_not_made_again(
     corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tmp_path, backbone, dataset(corpus))
-    monkeypatch.setattr(feature_cache, "_fill", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(feature_cache, "_encode", lambda *_: pytest.fail("made again"))
     opened(tmp_path, backbone, dataset(corpus))
 
 
@@ -71,18 +74,33 @@ def test_a_killed_run_goes_on_where_it_stopped(
     whole = opened(tmp_path / "whole", backbone, dataset(corpus)).features
     monkeypatch.setattr(feature_cache, "CHUNK", 2)
     encode = Mock(side_effect=feature_cache._encode)
-    monkeypatch.setattr(
-        feature_cache, "_encode", lambda *arguments: encode(*arguments) if encode.call_count < 2 else die()
-    )
+    monkeypatch.setattr(feature_cache, "_encode", lambda *crops: encode(*crops) if encode.call_count < 2 else die())
     with pytest.raises(Killed):
         opened(tmp_path / "killed", backbone, dataset(corpus))
     assert encode.call_count == 2
-    with (tmp_path / "killed" / ".partial" / "features.bin").open("ab") as torn:
-        torn.write(b"half a row")
     monkeypatch.setattr(feature_cache, "_encode", encode)
     resumed = opened(tmp_path / "killed", backbone, dataset(corpus)).features
     assert encode.call_count == 12 // 2  # the two chunks before the kill were kept
     assert torch.equal(resumed, whole)
+
+
+def test_unreadable_images_are_left_out_up_to_a_limit(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(corpus.images, images)
+    (images / "001.png").write_bytes(b"no image")
+    os.truncate(images / "004.png", 60)
+    Image.new("L", (50, 1)).save(images / "002.png")  # a single row of grey pixels is odd, not broken
+    crop = SeededCrop(32, (0.5, 1.0))
+    data = CaptionDataset(corpus.table, images, crop, views=2, max_broken=2)
+    with pytest.warns(UserWarning, match=r"2 of 6 images cannot be read, the first is 001\.png"):
+        opened(tmp_path / "cache", backbone, data)
+    assert len(data) == 12 - 2 * 2
+    assert {data[Draw(pair, 0)].crop // 2 for pair in range(len(data))} == {0, 2, 3, 5}
+    listed = (tmp_path / "cache" / "broken.txt").read_text()
+    assert "001.png" in listed
+    assert "004.png" in listed
+    with pytest.raises(UserError, match=r"2 of 6 images cannot be read.*data\.max_broken"):
+        opened(tmp_path / "cache", backbone, CaptionDataset(corpus.table, images, crop, views=2, max_broken=1))
 
 
 def test_what_does_not_fit_is_made_anew(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
