@@ -14,12 +14,10 @@ and the class token of a picture is to find that of its partner (SimCLR). Other 
 wrong answers, but they cannot be told apart once paint, pose and place have changed, so kinds gather by themselves.
 Supervision is which pixels of the two pictures show the same instance; see `simzss.demo.pairs`.
 
-Two choices at the start save most of the work of learning to see: the patch embedding begins as the whitened principal
-components of the patches, the position embedding as sines and cosines of row and column.
+The start (`simzss.demo.initialisation`) saves most of the work of learning to see.
 """
 
 import argparse
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +25,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, UInt8
 from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from simzss.demo.initialisation import initialise, sample_patches
 from simzss.demo.pairs import INSTANCES, Pairs, draw_pairs
 from simzss.demo.scenes import SIZE
 from simzss.losses.contrastive import symmetric_info_nce
@@ -60,6 +59,8 @@ class PretrainConfig:
     weight_decay: float = 0.05
     warmup: int = 100
     """Steps in which the learning rate rises."""
+    cooldown: float = 0.2
+    """Share of the steps, at the end, in which it falls to zero."""
     temperature: float = 0.1
     """Divides all cosines."""
     image_weight: float = 0.5
@@ -85,6 +86,8 @@ def pretrain(config: PretrainConfig) -> dict[str, Tensor]:
     torch.manual_seed(config.seed)
     backbone = ImageBackbone(BACKBONE)
     model = backbone.model.requires_grad_(True)
+    for block in model.blocks:
+        block.attn.fused_attn = False  # its backward pass in half precision takes twice as long on a processor
     optimizer = _adamw(model, config)
     pairs = draw_pairs(config.pairs, config.seed)
     initialise(model, whitening_sample(pairs, backbone))
@@ -136,27 +139,10 @@ def in_both(share: Float[Tensor, "batch patches instances"]) -> Bool[Tensor, "pa
     return common
 
 
-@torch.no_grad()
-def initialise(model: Any, patches: Float[Tensor, "patches values"]) -> None:
-    """Set the embeddings of patches and positions."""
-    projection, side = model.patch_embed.proj, model.patch_embed.grid_size[0]
-    mean = patches.mean(dim=0)
-    variance, directions = torch.linalg.eigh(torch.cov((patches - mean).T))
-    strongest = slice(-projection.out_channels, None)
-    whiten = 0.5 * (directions[:, strongest] / (variance[strongest] + 1e-3).sqrt()).T
-    projection.weight.copy_(whiten.view_as(projection.weight))
-    projection.bias.copy_(-whiten @ mean)
-    waves = torch.arange(side)[:, None] / 100 ** torch.linspace(0, 1, projection.out_channels // 4 + 1)[:-1]
-    axis = torch.cat([waves.sin(), waves.cos()], dim=1)
-    rows, columns = axis[:, None].expand(-1, side, -1), axis[None].expand(side, -1, -1)
-    model.pos_embed[0, 1:] = 0.3 * torch.cat([rows, columns], dim=-1).flatten(0, 1)
-
-
 def whitening_sample(pairs: Pairs, backbone: ImageBackbone, pictures: int = 400) -> Float[Tensor, "patches values"]:
-    """All patches of some pictures, normalised, one per row."""
-    pixels = backbone.normalise(torch.from_numpy(pairs.images[:pictures, 0]).permute(0, 3, 1, 2))
-    patches = functional.unfold(pixels, backbone.patch_size, stride=backbone.patch_size)
-    return patches.transpose(1, 2).flatten(0, 1)
+    """All patches of some pictures."""
+    pixels = torch.from_numpy(pairs.images[:pictures, 0]).permute(0, 3, 1, 2)
+    return sample_patches(backbone.normalise(pixels), backbone.patch_size)
 
 
 def _batches(pairs: Pairs, backbone: ImageBackbone, config: PretrainConfig) -> Iterator[Views]:
@@ -166,17 +152,17 @@ def _batches(pairs: Pairs, backbone: ImageBackbone, config: PretrainConfig) -> I
     for _ in range(config.steps):
         rows = rng.choice(len(pairs.images), config.batch, replace=False)
         pixels = torch.from_numpy(pairs.images[rows]).flatten(0, 1).permute(0, 3, 1, 2) / 255
-        instance = torch.from_numpy(pairs.instance[rows]).flatten(0, 1).long()
+        instance = torch.from_numpy(pairs.instance[rows]).flatten(0, 1)
         mirrored = torch.rand(len(pixels)) < 0.5
         pixels[mirrored], instance[mirrored] = pixels[mirrored].flip(-1), instance[mirrored].flip(-1)
         gain = 1 + 0.12 * torch.randn(len(pixels), 3, 1, 1) + 0.1 * torch.randn(len(pixels), 1, 1, 1)
         yield Views(((pixels * gain).clamp(0, 1) - mean) / std, shares(instance, backbone.patch_size))
 
 
-def shares(instance: Int[Tensor, "batch height width"], patch_size: int) -> Float[Tensor, "batch patches instances"]:
+def shares(instance: UInt8[Tensor, "batch height width"], patch_size: int) -> Float[Tensor, "batch patches instances"]:
     """The share of every patch that each instance covers."""
-    layers = functional.one_hot(instance, INSTANCES).permute(0, 3, 1, 2).float()
-    return functional.avg_pool2d(layers, patch_size).flatten(2).transpose(1, 2)
+    layers = [functional.avg_pool2d((instance == number).float(), patch_size) for number in range(INSTANCES)]
+    return torch.stack(layers, dim=-1).flatten(1, 2)
 
 
 def _adamw(model: torch.nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
@@ -187,7 +173,9 @@ def _adamw(model: torch.nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
 
 
 def _schedule(step: int, config: PretrainConfig) -> float:
-    return min(1, (step + 1) / config.warmup) * (1 + math.cos(math.pi * step / config.steps)) / 2
+    """Up, level, and down to zero over the last part."""
+    left = (config.steps - step) / (config.cooldown * config.steps)
+    return min(1.0, (step + 1) / config.warmup, left)
 
 
 def main() -> None:

@@ -1,0 +1,68 @@
+"""The world as files: read by the readers of real data, the same from the same seed, unseen where held out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simzss.benchmarks.dataset import list_stems, read_sample
+from simzss.benchmarks.spec import load_benchmark
+from simzss.concepts.corpus.rows import Row
+from simzss.concepts.corpus.source import open_corpus
+from simzss.demo.scenes import CLASSES
+from simzss.demo.world import HELD_OUT, TRAIN, World, WorldConfig, build_world, scene_of, unseen_scenes
+
+CONFIG = WorldConfig(pictures=12, captions=3, with_truth=4, held_out=5, seed=2)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build_world(tmp_path_factory.mktemp("demo") / "world", CONFIG)
+
+
+def test_captions_are_an_ordinary_corpus(world: World) -> None:
+    rows = list(open_corpus(str(world.captions)).rows())
+    assert len(rows) == 12 * 3
+    assert {row.key for row in rows if isinstance(row, Row)} == {path.name for path in world.images.iterdir()}
+
+
+@pytest.mark.parametrize(("description", "count"), [("benchmark", 5), ("probe", 4)])
+def test_pictures_with_truth_are_an_ordinary_benchmark(world: World, description: str, count: int) -> None:
+    benchmark = load_benchmark(getattr(world, description))
+    stems = list_stems(benchmark, world.folder)
+    assert len(stems) == count
+    assert benchmark.names == CLASSES
+    sample = read_sample([benchmark], world.folder, stems[-1])
+    stream, number = (HELD_OUT, None) if description == "benchmark" else (TRAIN, count - 1)
+    scene = unseen_scenes(CONFIG, [])[-1] if number is None else scene_of(CONFIG.seed, stream, number)
+    assert set(np.unique(sample.labels[0])) <= set(scene.parts)
+
+
+def test_the_same_seed_gives_the_same_files(world: World, tmp_path: Path) -> None:
+    again = build_world(tmp_path / "world", CONFIG)
+    files = sorted(path.relative_to(world.folder) for path in world.folder.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(again.folder) for path in again.folder.rglob("*") if path.is_file())
+    for name in files:
+        assert (world.folder / name).read_bytes() == (again.folder / name).read_bytes(), name
+
+
+def test_held_out_combinations_are_unseen() -> None:
+    training = [scene_of(0, HELD_OUT, number) for number in range(0, 20, 2)]  # of the held-out stream itself
+    unseen = unseen_scenes(WorldConfig(held_out=10), training)
+    assert unseen == [scene_of(0, HELD_OUT, number) for number in range(1, 20, 2)]
+
+
+def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simzss.demo.world._write_texts", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build_world(tmp_path / "world", CONFIG)
+    assert not (tmp_path / "world").exists()
+
+
+def test_masks_fit_their_pictures(world: World) -> None:
+    for mask in (world.folder / "held_out_masks").iterdir():
+        image = world.folder / "held_out" / mask.name
+        assert Image.open(mask).size == Image.open(image).size
+    assert json.loads(world.captions.read_text())["info"]["world"]["seed"] == CONFIG.seed
