@@ -123,8 +123,12 @@ class Alignment(LightningModule):
 
     def _watch(self, terms: LossTerms, batch: CaptionBatch) -> None:
         bar = {"contrastive": terms.contrastive, "concept": terms.concept, "concept_accuracy": terms.concept_accuracy}
-        rest = {"loss": terms.total, "concepts_present": terms.concepts_present.float()}
+        rest = {"loss": terms.total, "concepts_present": terms.concepts_present}
         if (scale := self.model.objective.scale()) is not None:
             rest["scale"] = scale
-        self.log_dict({name: value.detach() for name, value in bar.items()}, prog_bar=True, batch_size=len(batch.ids))
-        self.log_dict({name: value.detach() for name, value in rest.items()}, batch_size=len(batch.ids))
+        kind: dict[str, Any] = {
+            "batch_size": len(batch.ids),
+            "sync_dist": True,
+        }  # a process knows its own share of a loss only
+        self.log_dict({name: value.detach().float() for name, value in bar.items()}, prog_bar=True, **kind)
+        self.log_dict({name: value.detach().float() for name, value in rest.items()}, **kind)

@@ -7,69 +7,30 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from simzss.errors import UserError
-from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.objectives.model import load_model
 from simzss.training import fit as training
 from simzss.training.callbacks import Export, read_metrics
 from simzss.training.module import Alignment
 from simzss.types import CaptionBatch
-from tests.corpus import NAMES, Corpus, write_corpus
+from tests.corpus import NAMES
+from tests.training.conftest import write_backbone
 
 Run = Callable[..., Path]
-TINY = {"embed_dim": 16, "depth": 1, "num_heads": 2}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-def write_backbone(path: Path, seed: int) -> Path:
-    """Weights of a tiny ViT."""
-    torch.manual_seed(seed)
-    save_file(ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", TINY)).model.state_dict(), path)
-    return path
-
-
 @pytest.fixture
-def fit(corpus: Corpus, tmp_path: Path) -> Run:
-    """Trains a tiny model for six steps; options override the YAML."""
-    config = {
-        "model": {
-            "backbone": {
-                "name": "vit_tiny_patch16_224",
-                "weights": str(write_backbone(tmp_path / "backbone.safetensors", seed=0)),
-                "options": TINY,
-            },
-            "text_encoder": {"layers": 1, "width": 32, "heads": 2},
-            "objective": {"class_path": "SimZSS", "init_args": {"concept_weight": 0.5}},
-            "optimizer": {"lr_per_256": 0.1},
-        },
-        "data": {
-            "table": str(corpus.table),
-            "images": str(corpus.images),
-            "image_size": 32,
-            "batch_size": 4,
-            "epochs": 2,
-            "views": 1,
-            "cache_dir": str(tmp_path / "features"),
-            "workers": 0,
-        },
-        "trainer": {"accelerator": "cpu"},
-        "checkpoint_every": 3,
-    }
-    (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
+def fit(recipe: Path, tmp_path: Path) -> Run:
+    """Trains as the recipe says; options override it."""
 
     def run(*options: str, name: str = "run") -> Path:
-        training.fit(["--config", str(tmp_path / "train.yaml"), "--run", str(tmp_path / name), *options])
+        training.fit(["--config", str(recipe), "--run", str(tmp_path / name), *options])
         return tmp_path / name
 
     return run
