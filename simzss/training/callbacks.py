@@ -17,7 +17,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from simzss.errors import UserError
-from simzss.training.module import Alignment
+from simzss.training.module import alignment
 from simzss.types import CaptionBatch
 
 MODEL, LOG = "model", "log"
@@ -45,7 +45,7 @@ class Throughput(Callback):
     ) -> None:
         """Log what one step took."""
         now = time.perf_counter()
-        pairs = float(_alignment(pl_module).data.batch_size)
+        pairs = float(alignment(pl_module).data.batch_size)
         pl_module.log("pairs_per_second", pairs / (now - self.since), prog_bar=True)
         pl_module.log("lr", trainer.optimizers[0].param_groups[0]["lr"])
         if torch.cuda.is_available():
@@ -104,8 +104,8 @@ class Export(Callback):
             return
         for logger in trainer.loggers:
             logger.save()
-        folder, data = Path(trainer.default_root_dir), _alignment(pl_module).data
-        _alignment(pl_module).model.save(folder / MODEL)
+        folder, data = Path(trainer.default_root_dir), alignment(pl_module).data
+        alignment(pl_module).model.save(folder / MODEL)
         seconds = time.perf_counter() - self.since
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         summary = {
@@ -136,9 +136,3 @@ def plot_losses(table: pd.DataFrame, picture: Path) -> None:
         axes.set(title=name.replace("_", " "), xlabel="step")
         axes.grid(visible=True, alpha=0.3)
     figure.savefig(picture, dpi=120)
-
-
-def _alignment(module: LightningModule) -> Alignment:
-    if not isinstance(module, Alignment):
-        raise TypeError("these callbacks watch an Alignment module")
-    return module

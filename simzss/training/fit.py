@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.callbacks import ModelCheckpoint
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
 from simzss.training.module import Alignment
+from simzss.training.validation import Validation, ValidationConfig
 
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's own use of jsonargparse
 
@@ -51,6 +53,8 @@ class FitCLI(LightningCLI):
         parser.set_defaults({"trainer.log_every_n_steps": 1, "trainer.enable_model_summary": False})
         parser.add_argument("--run", type=Path, required=True, help="Folder for all that the run leaves.")
         parser.add_argument("--resume", type=bool, default=False, help="Go on from the run's last checkpoint.")
+        parser.add_argument("--validation", type=ValidationConfig | None, default=None, help="mIoU during training.")
+        parser.add_argument("--tensorboard", type=bool, default=False, help="Log for TensorBoard too.")
         parser.add_argument("--checkpoint_every", type=int, default=50, help="Steps between two checkpoints.")
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
@@ -62,12 +66,16 @@ class FitCLI(LightningCLI):
             every_n_train_steps=self.config.checkpoint_every,
             enable_version_counter=False,
         )
-        callbacks = [Progress(), Throughput(), StopOnNaN(), Export(), checkpoint]
-        logger = CSVLogger(run, name=LOG)
+        callbacks: list[Callback] = [Progress(), Throughput(), StopOnNaN(), Export(), checkpoint]
+        if self.config.validation is not None:
+            callbacks.append(Validation(self.config_init.validation))
+        loggers: list[Logger] = [CSVLogger(run, name=LOG)]
+        if self.config.tensorboard:
+            loggers.append(TensorBoardLogger(run, name="tensorboard"))
         return super().instantiate_trainer(
             **kwargs,
             default_root_dir=run,
-            logger=logger,
+            logger=loggers,
             callbacks=callbacks,
             max_epochs=1,
             use_distributed_sampler=False,
@@ -123,5 +131,12 @@ def _fit(cli: FitCLI) -> Path:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
     run.mkdir(parents=True, exist_ok=True)
     cli.parser.save(cli.config, run / "config.yaml", overwrite=True)
-    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if last.exists() else None, weights_only=True)
+    checkpoint = last if last.exists() else None
+    try:
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "the accelerator is out of memory: lower data.chunk_size, or set data.cache to host or disk (neither"
+            f" changes the result): {error}"
+        ) from error
     return run / MODEL

@@ -132,3 +132,10 @@ class Alignment(LightningModule):
         }  # a process knows its own share of a loss only
         self.log_dict({name: value.detach().float() for name, value in bar.items()}, prog_bar=True, **kind)
         self.log_dict({name: value.detach().float() for name, value in rest.items()}, **kind)
+
+
+def alignment(module: LightningModule) -> Alignment:
+    """The module a callback is given, known to be ours."""
+    if not isinstance(module, Alignment):
+        raise TypeError("these callbacks watch an Alignment module")
+    return module
