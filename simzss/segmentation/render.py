@@ -3,8 +3,8 @@
     picture = draw([Row(image, [Panel("truth", truth), Panel("SimZSS", labels)])], names)
     picture.save("overlays.png")
 
-Colours are given out by how much of the picture a class covers, so that the few classes a reader looks for are the ones
-easiest to tell apart. Pixels of no class (id below 0) stay grey.
+Colours are given out to the classes of the truth first, and by how much of the picture a class covers, so that the few
+classes a reader looks for are the ones easiest to tell apart. Pixels of no class (id below 0) stay grey.
 """
 
 import colorsys
@@ -79,10 +79,11 @@ def edges(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
 
 
 def distinct_colours(rows: Sequence[Row]) -> dict[int, Colour]:
-    """A colour for every class that occurs, those that cover most first."""
+    """A colour for every class that occurs: those of the first panels (as a rule the truth) first, then the largest."""
     ids = np.concatenate([panel.labels.ravel() for row in rows for panel in row.panels])
+    first = np.concatenate([row.panels[0].labels.ravel() for row in rows])
     present, pixels = np.unique(ids[ids >= 0], return_counts=True)
-    ranked = present[np.argsort(-pixels, kind="stable")]
+    ranked = present[np.lexsort((-pixels, ~np.isin(present, first)))]
     return {int(id_): _colour(rank) for rank, id_ in enumerate(ranked)}
 
 

@@ -80,7 +80,9 @@ class WindowLayout:
         """Lay windows over a resized image."""
         return cls(Axis.of(size.height, crop, stride, patch_size), Axis.of(size.width, crop, stride, patch_size))
 
-    def cut(self, image: Float[Tensor, "3 height width"]) -> Float[Tensor, "windows 3 window_height window_width"]:
+    def cut(
+        self, image: Float[Tensor, "channels height width"]
+    ) -> Float[Tensor, "windows channels window_height window_width"]:
         """Cut the windows out of a normalised image and pad each with zeros to a multiple of the patch."""
         height, width = self.rows.window, self.columns.window
         windows = torch.stack(

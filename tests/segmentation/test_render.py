@@ -40,6 +40,8 @@ def test_colours_go_to_the_largest_first_and_differ() -> None:
     rng = np.random.default_rng(0)
     few = Row(IMAGE, [Panel("truth", np.array([[5] * 7 + [3]] * 6))])
     assert list(distinct_colours([few])) == [5, 3]
+    wrong = Row(IMAGE, [few.panels[0], Panel("prediction", np.full((6, 8), 9))])
+    assert list(distinct_colours([wrong])) == [5, 3, 9]  # what only a prediction shows comes after the truth
     many = Row(IMAGE, [Panel("truth", rng.integers(-1, 171, (90, 90)))])
     colours = distinct_colours([many])
     assert len(colours) == 171
