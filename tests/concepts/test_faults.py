@@ -79,7 +79,7 @@ def test_twenty_kills_at_any_moment(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kills_of_a_run_with_workers_leave_no_process_behind(tmp_path: Path) -> None:
-    kill_and_go_on(tmp_path, 60_000, 5, "--workers", "2")
+    kill_and_go_on(tmp_path, 30_000, 5, "--workers", "2")
     deadline = time.monotonic() + 20
     while (left := _processes_of(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.5)
