@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from simzss.concepts.files import write_atomically
-from simzss.training.benchmark import TINY, Bench, Part, Ratios, Shapes, peak_gigabytes
+from simzss.training.benchmark import Bench, Part, Ratios, peak_gigabytes
+from simzss.training.drawn import TINY, Shapes
 
 
 def bench_train(

@@ -4,69 +4,25 @@ Every figure is a rate measured here and now; what it would take for the whole r
 items, and is marked as computed. Ratios compare two ways of doing the same thing in the same run.
 """
 
-import io
-import os
 import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 
-import numpy as np
 import psutil
 import torch
-from PIL import Image
-from torch import Tensor
 
-from simzss.data.transforms import SeededCrop
-from simzss.modeling.backbone import BackboneConfig, ImageBackbone
-from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
+from simzss.modeling.backbone import ImageBackbone
+from simzss.modeling.text_encoder import TextEncoder
 from simzss.objectives.simzss import SimZSS
+from simzss.training.drawn import CONTEXT, END, VOCABULARY, Shapes, decode_seconds, drawn_batch
 from simzss.training.gradient_cache import embed_in_chunks
 from simzss.training.optim import OptimizerConfig, adamw
-from simzss.types import CaptionBatch, Chunk, ConceptMentions, ImageFeatures
-
-COCO_SIZES = ((640, 480), (640, 427), (480, 640), (640, 425), (500, 375), (427, 640))
-"""The commonest sizes of COCO's photographs, width first."""
-END, VOCABULARY, CONTEXT = 49_407, 49_408, 77
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """What is measured, and the recipe it is computed for."""
-
-    images: int = 118_287
-    """Images of the corpus: each is decoded and passes the backbone once."""
-    pairs: int = 4_000_000
-    """Pairs of the whole recipe."""
-    batch: int = 16_384
-    """Pairs per optimiser step."""
-    chunk: int = 1024
-    """Captions encoded together."""
-    backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(weights="random"))
-    text: TextEncoderConfig = field(default_factory=TextEncoderConfig)
-    image_size: int = 224
-    """Side of a crop in pixels."""
-    concepts: int = 573
-    """Entries of the bank."""
-    photographs: int = 256
-    """Drawn JPEGs that decoding is measured on."""
-    seen: int = 1024
-    """Images that the backbone is measured on."""
-
-
-TINY = Shapes(
-    batch=256,
-    chunk=64,
-    backbone=BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 48, "depth": 2, "num_heads": 2}),
-    text=TextEncoderConfig(layers=4, width=256, heads=4),
-    photographs=32,
-    seen=32,
-)
-"""Small enough for two cores: the same code, no meaning for the real recipe."""
+from simzss.types import CaptionBatch, Chunk, ImageFeatures
 
 
 @dataclass(frozen=True)
@@ -199,52 +155,6 @@ class Bench:
     def _mixed(self) -> Iterator[None]:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
             yield
-
-
-def drawn_batch(shapes: Shapes) -> CaptionBatch:
-    """Captions of random words with COCO's lengths (13.5 tokens on average), one mention each."""
-    generator = np.random.default_rng(0)
-    lengths = np.sort(np.clip(np.round(generator.gamma(30.0, 0.39, shapes.batch) + 2), 7, 32)).astype(int)
-    ids = torch.full((shapes.batch, int(lengths[-1])), END)
-    for row, length in enumerate(lengths):
-        ids[row, : length - 1] = torch.from_numpy(generator.integers(1, END - 1, length - 1))
-    rows = torch.arange(shapes.batch)
-    start = torch.from_numpy(generator.integers(1, lengths - 2))
-    concept = torch.from_numpy(generator.integers(0, shapes.concepts, shapes.batch))
-    mentions = ConceptMentions(rows, concept, start, start + 1, shapes.concepts)
-    pieces = [slice(first, min(first + shapes.chunk, shapes.batch)) for first in range(0, shapes.batch, shapes.chunk)]
-    chunks = tuple(Chunk(piece, int(lengths[piece.stop - 1]), piece) for piece in pieces)
-    return CaptionBatch(rows, None, ids, mentions, chunks)
-
-
-def decode_seconds(shapes: Shapes) -> float:
-    """Time to decode and crop the drawn photographs on all cores, after the processes have started."""
-    files = [drawn_jpeg(index) for index in range(shapes.photographs)]
-    jobs = [(file, shapes.image_size) for file in files]
-    workers = os.cpu_count() or 1
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        list(pool.map(_decode, jobs[:workers]))
-        since = time.perf_counter()
-        list(pool.map(_decode, jobs, chunksize=8))
-        return time.perf_counter() - since
-
-
-def drawn_jpeg(index: int) -> bytes:
-    """A JPEG of one of COCO's sizes, with gradients and noise that compress about as photographs do."""
-    generator = np.random.default_rng(index)
-    width, height = COCO_SIZES[index % len(COCO_SIZES)]
-    coarse = Image.fromarray(generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((width, height))
-    noisy = np.asarray(coarse, dtype=np.int16) + generator.integers(-12, 13, (height, width, 3))
-    buffer = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
-def _decode(job: tuple[bytes, int]) -> Tensor:
-    data, size = job
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (size, size))
-    return SeededCrop(size, (0.9, 1.0))(image.convert("RGB"), seed=0)[:1, :1, :1]
 
 
 def peak_gigabytes(shapes: Shapes, device: torch.device) -> float:

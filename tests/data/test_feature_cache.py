@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.data import feature_cache
+from simzss.data import feature_file
 from simzss.data.captions import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.sampler import Draw
@@ -64,7 +64,7 @@ def test_a_complete_cache_is_not_made_again(
     corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tmp_path, backbone, dataset(corpus))
-    monkeypatch.setattr(feature_cache, "_encode", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(feature_file, "_encode", lambda *_: pytest.fail("made again"))
     opened(tmp_path, backbone, dataset(corpus))
 
 
@@ -72,13 +72,13 @@ def test_a_killed_run_goes_on_where_it_stopped(
     corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = opened(tmp_path / "whole", backbone, dataset(corpus)).features
-    monkeypatch.setattr(feature_cache, "CHUNK", 2)
-    encode = Mock(side_effect=feature_cache._encode)
-    monkeypatch.setattr(feature_cache, "_encode", lambda *crops: encode(*crops) if encode.call_count < 2 else die())
+    monkeypatch.setattr(feature_file, "CHUNK", 2)
+    encode = Mock(side_effect=feature_file._encode)
+    monkeypatch.setattr(feature_file, "_encode", lambda *crops: encode(*crops) if encode.call_count < 2 else die())
     with pytest.raises(Killed):
         opened(tmp_path / "killed", backbone, dataset(corpus))
     assert encode.call_count == 2
-    monkeypatch.setattr(feature_cache, "_encode", encode)
+    monkeypatch.setattr(feature_file, "_encode", encode)
     resumed = opened(tmp_path / "killed", backbone, dataset(corpus)).features
     assert encode.call_count == 12 // 2  # the two chunks before the kill were kept
     assert torch.equal(resumed, whole)
