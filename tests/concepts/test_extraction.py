@@ -24,17 +24,21 @@ ROWS, PART = 950, 100
 bank = ConceptBank.from_names(["bench", "dog", "stop sign"])
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
+def write_source(folder: Path) -> Path:
     """Captions with some bad rows among them."""
     words = ["dog", "dogs", "a", "bench", "stop", "sign", "🐕", "Stop-Sign", "nothing"]
     draw = random.Random(1)  # noqa: S311
-    path = tmp_path / "captions.jsonl"
+    path = folder / "captions.jsonl"
     lines = [json.dumps({"key": str(row), "caption": " ".join(draw.choices(words, k=8))}) for row in range(ROWS)]
     for row in (5, 250, 251, 949):
         lines[row] = '{"key": "bad", "caption": null}'
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_source(tmp_path)
 
 
 def plan_for(source: Path, batch_size: int = 64, **changes: Any) -> Plan:
@@ -48,11 +52,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture
-def finished(source: Path, tmp_path: Path) -> dict[str, bytes]:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The table of an undisturbed run in one process."""
-    extract(plan_for(source), tmp_path / "finished")
-    return contents(tmp_path / "finished")
+    folder = tmp_path_factory.mktemp("undisturbed")
+    extract(plan_for(write_source(folder)), folder / "out")
+    return contents(folder / "out")
 
 
 def test_the_table_holds_the_good_rows_in_order(source: Path, tmp_path: Path) -> None:
@@ -91,7 +96,7 @@ def test_the_number_of_processes_does_not_matter(source: Path, tmp_path: Path, f
     assert sum(done) == ROWS
 
 
-@pytest.mark.parametrize("shards", [(1, 2), (3, 1, 2), (2, 11, *range(3, 11), 1)])
+@pytest.mark.parametrize("shards", [(1, 2), (3, 1, 2), (2, 4, 3, 1)])
 def test_the_shards_together_are_the_whole(
     source: Path, tmp_path: Path, finished: dict[str, bytes], shards: tuple[int, ...]
 ) -> None:
