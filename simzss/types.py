@@ -158,3 +158,9 @@ class LossTerms(_TensorData):
     """Share of the global batch's mentions whose visual concept is closest to its own class weight; NaN without any."""
     concepts_present: Int[Tensor, ""]
     """Number of distinct concepts mentioned in the global batch."""
+
+    @classmethod
+    def without_concepts(cls, loss: Float[Tensor, ""]) -> LossTerms:
+        """The terms of an objective that is contrastive and nothing else."""
+        none = torch.zeros_like(loss)
+        return cls(loss, loss, none, none / none, none.long())

@@ -1,14 +1,28 @@
-"""Poolings of patches, as pure functions.
+"""Poolings of patches and tokens, as pure functions.
 
-Source: SimZSS (arXiv 2406.16085, equation 5): a mention's query gathers, from the patches of its own image, those that
-resemble it.
+Sources: SimZSS (arXiv 2406.16085, equation 5), where a mention gathers, from the patches of its own image, those that
+resemble it; PACL (arXiv 2212.04994, section 3), where every caption does so with every image.
 """
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from simzss.memory import in_pieces
+from simzss.types import ConceptMentions, TextFeatures
+
+TEXTS_TOGETHER = 16
+"""Texts that are pooled for with every image of the batch at a time; does not change the result."""
+
+
+def pool_mentions(text: TextFeatures, mentions: ConceptMentions, *, mean: bool = True) -> Float[Tensor, "mentions dim"]:
+    """The L2-normalised tokens of each mention, averaged or summed."""
+    positions = torch.arange(text.tokens.shape[1], device=text.tokens.device)
+    inside = (positions >= mentions.start[:, None]) & (positions < mentions.end[:, None])
+    tokens = normalize(text.tokens, dim=-1)[mentions.caption]
+    total = (inside.to(tokens.dtype).unsqueeze(1) @ tokens).squeeze(1)
+    return total / inside.sum(dim=-1, keepdim=True) if mean else total
 
 
 def similarity_pool(
@@ -38,3 +52,25 @@ def similarity_pool(
         return normalize((weights.unsqueeze(1) @ own).squeeze(1), dim=-1)
 
     return in_pieces(pool, image, query)
+
+
+def pairwise_pooled_similarity(
+    patches: Float[Tensor, "batch patches dim"], text: Float[Tensor, "texts dim"], temperature: float
+) -> Float[Tensor, "batch texts"]:
+    """How well each image matches each text, when the text itself weighs the image's patches.
+
+        a_p       = softmax_p( V_p . t / temperature )
+        phi(x, t) = cos( sum_p a_p V_p, t )
+
+    Args:
+        patches: L2-normalised patches V of every image.
+        text: L2-normalised texts t.
+        temperature: Divides the cosines.
+    """
+
+    def against_all(text: Tensor) -> Tensor:
+        cosines = torch.einsum("bpd,td->tbp", patches, text)
+        pooled = torch.einsum("tbp,bpd->tbd", (cosines / temperature).softmax(dim=-1), patches)
+        return torch.einsum("tbd,td->tb", normalize(pooled, dim=-1), text)
+
+    return in_pieces(against_all, text, together=TEXTS_TOGETHER).T

@@ -10,8 +10,9 @@ from typing import Any, cast
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from simzss.errors import UserError
 from simzss.types import TextFeatures
 
 
@@ -27,6 +28,12 @@ class TextEncoderConfig:
     """Attention heads per block."""
     context_length: int = 77
     """Longest caption in tokens, start and end token included."""
+    activation: str = "gelu"
+    """Non-linearity of the blocks; OpenAI's CLIP has quick_gelu."""
+    weights: str = "random"
+    """`random`, or folder or hub name of a CLIP text model in transformers' format, whose shape then counts."""
+    frozen: bool = False
+    """Whether the weights stay as they are."""
 
 
 class TextEncoder(nn.Module):
@@ -36,29 +43,28 @@ class TextEncoder(nn.Module):
         config: Shape of the transformer.
         vocabulary_size: Number of token ids.
         end_id: Id of the end token; what stands behind its first occurrence is padding.
-        dim: Width to project to, that of the vision backbone.
+        dim: Width to project to.
+
+    Attributes:
+        config: The shape, without the origin of the weights: a saved model holds them itself.
+
+    Raises:
+        UserError: If pretrained weights are missing or project to another width.
     """
 
     def __init__(self, config: TextEncoderConfig, vocabulary_size: int, end_id: int, dim: int) -> None:
         super().__init__()
-        self.config = config
         self.end_id = end_id
-        self.transformer = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=vocabulary_size,
-                hidden_size=config.width,
-                intermediate_size=4 * config.width,
-                num_hidden_layers=config.layers,
-                num_attention_heads=config.heads,
-                max_position_embeddings=config.context_length,
-                hidden_act="gelu",
-                eos_token_id=end_id,
-                bos_token_id=end_id - 1,
-                pad_token_id=end_id,
-            )
-        )
-        self.projection = nn.Linear(config.width, dim, bias=False)
-        self.reset_parameters()
+        if config.weights == "random":
+            self.config = config
+            self.transformer = CLIPTextModel(_clip_config(config, vocabulary_size, end_id))
+            self.projection = nn.Linear(config.width, dim, bias=False)
+            self.reset_parameters()
+        else:
+            pretrained = _load_clip(config.weights, dim)
+            self.config = _config_of(pretrained, frozen=config.frozen)
+            self.transformer, self.projection = pretrained.text_model, pretrained.text_projection
+        self.requires_grad_(not config.frozen)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -87,3 +93,40 @@ class TextEncoder(nn.Module):
         end = (ids == self.end_id).int().argmax(dim=-1)
         rows = torch.arange(len(ids), device=ids.device)
         return TextFeatures(caption=tokens[rows, end], tokens=tokens)
+
+
+def _clip_config(config: TextEncoderConfig, vocabulary_size: int, end_id: int) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=config.width,
+        intermediate_size=4 * config.width,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        max_position_embeddings=config.context_length,
+        hidden_act=config.activation,
+        eos_token_id=end_id,
+        bos_token_id=end_id - 1,
+        pad_token_id=end_id,
+    )
+
+
+def _config_of(pretrained: CLIPTextModelWithProjection, *, frozen: bool) -> TextEncoderConfig:
+    shape = pretrained.config
+    return TextEncoderConfig(
+        layers=shape.num_hidden_layers,
+        width=shape.hidden_size,
+        heads=shape.num_attention_heads,
+        context_length=shape.max_position_embeddings,
+        activation=shape.hidden_act,
+        frozen=frozen,
+    )
+
+
+def _load_clip(weights: str, dim: int) -> CLIPTextModelWithProjection:
+    try:
+        model = CLIPTextModelWithProjection.from_pretrained(weights, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"no CLIP text model at {weights!r}: give a folder or a name of the hub ({error})") from error
+    if model.text_projection.out_features != dim:
+        raise UserError(f"{weights!r} projects to {model.text_projection.out_features} dimensions, {dim} are wanted")
+    return model

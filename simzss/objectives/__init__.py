@@ -1,6 +1,7 @@
 """The alignment methods behind one interface: one file, one method."""
 
 from simzss.objectives.base import Objective
+from simzss.objectives.pacl import PACL
 from simzss.objectives.simzss import SimZSS
 
-__all__ = ["Objective", "SimZSS"]
+__all__ = ["PACL", "Objective", "SimZSS"]

@@ -40,6 +40,14 @@ class Objective(nn.Module, ABC):
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
         """L2-normalised patches, to be compared with class embeddings by their cosine."""
 
+    def text_dim(self, image_dim: int) -> int:
+        """Width the text encoder projects to, given the width of the backbone.
+
+        Raises:
+            UserError: If the objective was made for a backbone of another width.
+        """
+        return image_dim
+
     def scale(self) -> Float[Tensor, ""] | None:
         """The learnable factor on the cosines, if there is one, for watching."""
         return None
@@ -49,4 +57,5 @@ class Objective(nn.Module, ABC):
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        named = [p.name for p in inspect.signature(type(self)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return {name: getattr(self, name) for name in named}

@@ -59,7 +59,10 @@ class AlignedModel(nn.Module):
         self.tokenizer = Tokenizer(text_encoder.context_length)
         self.backbone = ImageBackbone(backbone)
         self.text_encoder = TextEncoder(
-            text_encoder, self.tokenizer.vocabulary_size, self.tokenizer.end_id, self.backbone.dim
+            text_encoder,
+            self.tokenizer.vocabulary_size,
+            self.tokenizer.end_id,
+            objective.text_dim(self.backbone.dim),
         )
         self.objective = objective
         self.bank: ConceptBank | None = None

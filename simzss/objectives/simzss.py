@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from simzss.losses.concept import class_weights, concept_cross_entropy
 from simzss.losses.contrastive import symmetric_info_nce
-from simzss.modeling.pooling import similarity_pool
+from simzss.modeling.pooling import pool_mentions, similarity_pool
 from simzss.objectives.base import Objective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
 
@@ -95,7 +95,8 @@ class SimZSS(Objective):
 
     def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
         """The end-of-text token of every caption and the pooled tokens of every mention."""
-        return CaptionEmbeddings(normalize(text.caption, dim=-1), self._pool_mentions(text, mentions))
+        pooled = pool_mentions(text, mentions, mean=self.mention_pooling is MentionPooling.mean)
+        return CaptionEmbeddings(normalize(text.caption, dim=-1), pooled)
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         """Both losses of the global batch."""
@@ -127,12 +128,3 @@ class SimZSS(Objective):
     def constrain(self) -> None:
         """Keep the scale at or below its maximum (CLIP, section 2.5)."""
         self.log_scale.clamp_(max=math.log(self.max_scale))
-
-    def _pool_mentions(self, text: TextFeatures, mentions: ConceptMentions) -> Float[Tensor, "mentions dim"]:
-        positions = torch.arange(text.tokens.shape[1], device=text.tokens.device)
-        inside = (positions >= mentions.start[:, None]) & (positions < mentions.end[:, None])
-        tokens = normalize(text.tokens, dim=-1)[mentions.caption]
-        pooled = (inside.to(tokens.dtype).unsqueeze(1) @ tokens).squeeze(1)
-        if self.mention_pooling is MentionPooling.sum:
-            return pooled
-        return pooled / inside.sum(dim=-1, keepdim=True)

@@ -1,10 +1,14 @@
 """The text encoder against open_clip's text tower, and its initialisation against CLIP's."""
 
+from pathlib import Path
+
 import open_clip
 import pytest
 import torch
 from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
+from simzss.errors import UserError
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
 from simzss.modeling.tokenizer import Tokenizer, pad_ids
 
@@ -92,3 +96,29 @@ def test_blocks_are_drawn_as_open_clip_draws_them(mine: str, theirs: str) -> Non
     weight = tiny().transformer.encoder.layers[1].get_submodule(mine).get_parameter("weight")
     expected = reference().state_dict()[f"transformer.resblocks.1.{theirs}"]
     assert float(weight.detach().std()) == pytest.approx(float(expected.std()), rel=0.1)
+
+
+def test_pretrained_clip_is_read_and_kept_frozen(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    shape = CLIPTextConfig(
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=HEADS,
+        projection_dim=DIM,
+        eos_token_id=TOKENIZER.end_id,
+        bos_token_id=TOKENIZER.start_id,
+    )
+    theirs = CLIPTextModelWithProjection(shape)
+    theirs.save_pretrained(tmp_path / "clip")
+    config = TextEncoderConfig(weights=str(tmp_path / "clip"), frozen=True)
+    ours = TextEncoder(config, TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM).eval()
+    ids = pad_ids(TOKENIZER(CAPTIONS))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(ids).caption, theirs(input_ids=ids).text_embeds, atol=1e-5, rtol=1e-4)
+    assert (ours.config.layers, ours.config.activation, ours.config.weights) == (2, "quick_gelu", "random")
+    assert not any(parameter.requires_grad for parameter in ours.parameters())
+    with pytest.raises(UserError, match="projects to 48 dimensions, 32 are wanted"):
+        TextEncoder(config, TOKENIZER.vocabulary_size, TOKENIZER.end_id, 32)
+    with pytest.raises(UserError, match="no CLIP text model at 'nowhere/at/all'"):
+        TextEncoder(TextEncoderConfig(weights="nowhere/at/all"), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM)

@@ -9,7 +9,12 @@ from simzss.training.fit import FitCLI, quiet_lightning, read
 from simzss.training.optim import adamw
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
-STUB = ["--model.backbone.weights=random", "--trainer.accelerator=cpu", "--trainer.precision=32-true"]
+STUB = [
+    "--model.backbone.weights=random",
+    "--model.text_encoder.weights=random",
+    "--trainer.accelerator=cpu",
+    "--trainer.precision=32-true",
+]
 RECIPES = sorted(path.name for path in CONFIGS.glob("*.yaml") if path.name != "as_released.yaml")
 
 

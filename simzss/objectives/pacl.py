@@ -1,0 +1,93 @@
+"""PACL: a small embedder on frozen patches learns, from image-caption pairs alone, which patches a caption speaks of.
+
+Source: "Open Vocabulary Semantic Segmentation with Patch Aligned Contrastive Learning", arXiv 2212.04994, section 3. As
+published both towers are CLIP's and frozen, and only the embedder trains; on a vision-only backbone the text encoder
+trains too, and the embedder maps the width of the backbone to itself.
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize, relu
+
+from simzss.distributed import all_gather
+from simzss.errors import UserError
+from simzss.losses.contrastive import info_nce_of_similarities
+from simzss.modeling.pooling import pairwise_pooled_similarity, pool_mentions
+from simzss.objectives.base import Objective
+from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
+
+
+class PACL(Objective):
+    """The PACL objective.
+
+        e(x)      = W0 x + W2 relu(W1 x)                             the patch embedder
+        V         = normalise( e(patches) ),  t = normalise( text )
+        phi(x, t) = cos( sum_p softmax_p( V_p . t / pooling_temperature ) V_p, t )
+        L         = symmetric InfoNCE on phi, over every image-caption pair of the global batch
+
+    Args:
+        vision_width: Width of the backbone's patches.
+        text_width: Width of the shared space, to which patches are mapped.
+        pooling_temperature: Divides the cosines in the pooling; the paper's formula shows none, that is 1.
+        initial_scale: Where the learnable factor of the loss starts.
+        max_scale: What it never exceeds.
+    """
+
+    needs_concepts: ClassVar[bool] = False
+    trains_backbone: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        vision_width: int = 768,
+        text_width: int = 512,
+        pooling_temperature: float = 1.0,
+        initial_scale: float = 1 / 0.07,
+        max_scale: float = 100.0,
+    ) -> None:
+        super().__init__()
+        self.vision_width, self.text_width = vision_width, text_width
+        self.pooling_temperature = pooling_temperature
+        self.initial_scale, self.max_scale = initial_scale, max_scale
+        self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
+        self.direct = nn.Linear(vision_width, text_width)
+        self.hidden = nn.Linear(vision_width, text_width)
+        self.output = nn.Linear(text_width, text_width)
+
+    def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
+        """The end-of-text token of every caption, and for prompts the mean of a mention's tokens."""
+        return CaptionEmbeddings(normalize(text.caption, dim=-1), pool_mentions(text, mentions))
+
+    def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
+        """The loss of the global batch; patches stay on their process, captions and similarities travel."""
+        patches = self.embed_patches(image)
+        similarity = pairwise_pooled_similarity(patches, all_gather(captions.caption), self.pooling_temperature)
+        loss = info_nce_of_similarities(similarity, self.scale())
+        return LossTerms.without_concepts(loss)
+
+    def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches text_width"]:
+        """L2-normalised output of the patch embedder."""
+        patches = image.patches.to(self.direct.weight.dtype)
+        return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
+
+    def text_dim(self, image_dim: int) -> int:
+        """The width patches are mapped to.
+
+        Raises:
+            UserError: If the backbone has another width than the embedder takes.
+        """
+        if image_dim != self.vision_width:
+            raise UserError(f"PACL's vision_width is {self.vision_width}, the backbone's {image_dim}: make them equal")
+        return self.text_width
+
+    def scale(self) -> Float[Tensor, ""]:
+        """The learnable factor of the loss."""
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Keep the scale at or below its maximum."""
+        self.log_scale.clamp_(max=math.log(self.max_scale))

@@ -1,0 +1,122 @@
+"""What every alignment method must keep to, and a fourth one that shows how little it takes to add one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn.functional import mse_loss, normalize
+
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.modeling.text_encoder import TextEncoderConfig
+from simzss.objectives import PACL, Objective, SimZSS
+from simzss.objectives.model import AlignedModel, load_model
+from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
+from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
+
+WIDTH = 16
+OPTIONS = {"embed_dim": WIDTH, "depth": 1, "num_heads": 2}
+
+
+class Toy(Objective):
+    """Draws class token and caption together by their distance: no good method, but a whole one."""
+
+    needs_concepts: ClassVar[bool] = False
+    trains_backbone: ClassVar[bool] = False
+
+    def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
+        return CaptionEmbeddings(normalize(text.caption, dim=-1), text.tokens[mentions.caption, mentions.start])
+
+    def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
+        return LossTerms.without_concepts(mse_loss(normalize(image.cls, dim=-1), captions.caption))
+
+    def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
+        return normalize(image.patches, dim=-1)
+
+
+METHODS: dict[str, Callable[[], Objective]] = {
+    "SimZSS": lambda: SimZSS(concept_weight=1.0),
+    "PACL": lambda: PACL(vision_width=WIDTH, text_width=24),
+    "Toy": Toy,
+}
+methods = pytest.mark.parametrize("make", METHODS.values(), ids=METHODS.keys())
+
+
+def model_of(make: Callable[[], Objective], folder: Path, *, frozen_text: bool = False) -> AlignedModel:
+    torch.manual_seed(0)
+    path = folder / "backbone.safetensors"
+    save_file(ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", OPTIONS)).model.state_dict(), path)
+    backbone = BackboneConfig("vit_tiny_patch16_224", str(path), OPTIONS)
+    return AlignedModel(backbone, TextEncoderConfig(1, 32, 2, frozen=frozen_text), make())
+
+
+def batch_of(model: AlignedModel, order: list[int]) -> CaptionBatch:
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randint(0, 256, (4, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    ids = torch.randint(1, 1000, (4, 7), generator=generator)
+    ids[:, -1] = model.tokenizer.end_id
+    rows = torch.arange(4)
+    concept = torch.tensor([0, 1, 0, 2])[order]
+    mentions = ConceptMentions(rows, concept, torch.full((4,), 2), torch.full((4,), 4), 3)
+    chunks = (Chunk(slice(0, 2), 7, slice(0, 2)), Chunk(slice(2, 4), 7, slice(2, 4)))
+    return CaptionBatch(rows, pixels[order], ids[order], mentions, chunks)
+
+
+def loss_of(model: AlignedModel, order: list[int]) -> Tensor:
+    batch = batch_of(model, order)
+    assert batch.pixels is not None
+    captions = embed_in_chunks(model.text_encoder, model.objective, batch)
+    terms: LossTerms = model.objective(see_in_chunks(model.backbone, batch.pixels), captions, batch.mentions)
+    return terms.total
+
+
+@methods
+def test_gradients_reach_the_text_encoder_and_the_heads_and_nothing_else(
+    make: Callable[[], Objective], tmp_path: Path
+) -> None:
+    model = model_of(make, tmp_path)
+    loss_of(model, [0, 1, 2, 3]).backward()
+    reached = {name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.abs().sum() > 0)}
+    expected = {name for name in model.trained() if "k_proj.bias" not in name}  # attention does not depend on it
+    assert {name for name in reached if "k_proj.bias" not in name} == expected
+    assert all(p.grad is None for p in model.backbone.parameters())
+
+
+@methods
+@torch.no_grad()
+def test_the_order_of_a_batch_does_not_matter(make: Callable[[], Objective], tmp_path: Path) -> None:
+    model = model_of(make, tmp_path)
+    torch.testing.assert_close(loss_of(model, [2, 0, 3, 1]), loss_of(model, [0, 1, 2, 3]), rtol=1e-5, atol=1e-6)
+
+
+@methods
+@pytest.mark.parametrize("frozen_text", [False, True])
+def test_frozen_towers_stay_bit_for_bit(make: Callable[[], Objective], tmp_path: Path, frozen_text: bool) -> None:
+    model = model_of(make, tmp_path, frozen_text=frozen_text)
+    frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert any(name.startswith("text_encoder") for name in frozen) == frozen_text
+    for _ in range(2):
+        loss = loss_of(model.train(), [0, 1, 2, 3])
+        if loss.requires_grad:
+            loss.backward()
+            torch.optim.SGD(trained, lr=0.1).step()
+    assert all(torch.equal(dict(model.named_parameters())[name], before) for name, before in frozen.items())
+
+
+@methods
+def test_a_saved_model_is_the_same_model(make: Callable[[], Objective], tmp_path: Path) -> None:
+    model = model_of(make, tmp_path).eval()
+    model.save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    images, prompts = torch.rand(1, 3, 32, 48), ["a cat", "a photo of a cat"]
+    assert type(again.objective) is type(model.objective)
+    assert torch.equal(again.embed_patches(images), model.embed_patches(images))
+    assert torch.equal(
+        again.embed_prompts(prompts, [(2, 5), (13, 16)]), model.embed_prompts(prompts, [(2, 5), (13, 16)])
+    )
+    assert again.embed_patches(images).shape[-1] == again.embed_prompts(prompts).shape[-1]
