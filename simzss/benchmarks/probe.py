@@ -64,7 +64,7 @@ class ProbeConfig:
     """Patches per step of the cosine probe."""
     windows: int = 128
     """Windows per step of the concept loss."""
-    pooling_temperature: float = 0.05
+    pooling_temperature: float = 0.1
     """Divides the cosines between patches and class vector when the concept loss pools patches."""
     concept_scale: float = 1 / 0.07
     """Multiplies the cosines in the concept loss."""

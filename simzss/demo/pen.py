@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-Point = tuple[float, float]
+Number = float | int
+Point = tuple[Number, Number]
 Colour = tuple[int, int, int]
 
 COLOURS: dict[str, Colour] = {
@@ -59,7 +60,7 @@ class Pose:
         scale = np.diag([self.stretch**0.5 * (-1 if self.mirrored else 1), self.stretch**-0.5])
         return self.radius * np.array([[cos, -sin], [sin, cos]]) @ scale
 
-    def scaled(self, factor: float) -> "Pose":
+    def scaled(self, factor: int) -> "Pose":
         """The same pose on a canvas that is `factor` times as large."""
         return replace(self, x=self.x * factor, y=self.y * factor, radius=self.radius * factor)
 
@@ -88,7 +89,7 @@ class Pen:
         self._colours: dict[str, Colour] = {}
         self._main = main
 
-    def between(self, low: float, high: float) -> float:
+    def between(self, low: Number, high: Number) -> float:
         """A proportion of this instance."""
         return float(self._shape.uniform(low, high))
 
@@ -100,11 +101,13 @@ class Pen:
         """A filled polygon."""
         self._draw.polygon(self._pixels(points), fill=self._colour(colour))
 
-    def box(self, colour: str, left: float, top: float, right: float, bottom: float) -> None:
+    def box(self, colour: str, left: Number, top: Number, right: Number, bottom: Number) -> None:
         """A filled rectangle."""
         self.polygon(colour, (left, top), (right, top), (right, bottom), (left, bottom))
 
-    def oval(self, colour: str, x: float, y: float, wide: float, high: float | None = None, turn: float = 0.0) -> None:
+    def oval(
+        self, colour: str, x: Number, y: Number, wide: Number, high: Number | None = None, turn: Number = 0.0
+    ) -> None:
         """A filled ellipse with the half axes `wide` and `high`, turned clockwise by `turn` radians."""
         high = wide if high is None else high
         angles = np.linspace(0, 2 * np.pi, 22, endpoint=False)
@@ -112,7 +115,7 @@ class Pen:
         cos, sin = np.cos(turn), np.sin(turn)
         self.polygon(colour, *zip(x + cos * across - sin * down, y + sin * across + cos * down, strict=True))
 
-    def line(self, colour: str, width: float, *points: Point) -> None:
+    def line(self, colour: str, width: Number, *points: Point) -> None:
         """A line of the given width with round joints."""
         pixels = max(1, round(width * self._radius))
         self._draw.line(self._pixels(points), fill=self._colour(colour), width=pixels, joint="curve")

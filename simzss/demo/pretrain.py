@@ -55,8 +55,11 @@ class PretrainConfig:
     """Pairs per step."""
     steps: int = 2600
     lr: float = 1e-3
-    """Peak learning rate of AdamW."""
+    """Peak learning rate of AdamW, which trains embeddings, norms and biases."""
+    lr_muon: float = 2e-3
+    """Peak learning rate of Muon, which trains the matrices of the blocks."""
     weight_decay: float = 0.05
+    """Of those matrices."""
     warmup: int = 100
     """Steps in which the learning rate rises."""
     cooldown: float = 0.2
@@ -88,17 +91,18 @@ def pretrain(config: PretrainConfig) -> dict[str, Tensor]:
     model = backbone.model.requires_grad_(True)
     for block in model.blocks:
         block.attn.fused_attn = False  # its backward pass in half precision takes twice as long on a processor
-    optimizer = _adamw(model, config)
+    optimizers = make_optimizers(model, config)
     pairs = draw_pairs(config.pairs, config.seed)
     initialise(model, whitening_sample(pairs, backbone))
     for step, views in enumerate(track(_batches(pairs, backbone, config), "pretraining", config.steps)):
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * _schedule(step, config)
         loss = pair_loss(model, views, config)
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * _schedule(step, config)
+            optimizer.step()
         if step % 50 == 0:
             print(f"step {step}: loss {loss.item():.3f}", flush=True)
     return {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
@@ -165,11 +169,17 @@ def shares(instance: UInt8[Tensor, "batch height width"], patch_size: int) -> Fl
     return torch.stack(layers, dim=-1).flatten(1, 2)
 
 
-def _adamw(model: torch.nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98))
+def make_optimizers(model: torch.nn.Module, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+    """Muon (orthogonalised momentum) for the matrices of the blocks, AdamW for the rest."""
+    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
+    chosen = {id(parameter) for parameter in inner}
+    outer = [p for p in model.parameters() if id(p) not in chosen]
+    muon = torch.optim.Muon(inner, config.lr_muon, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+    adamw = torch.optim.AdamW(outer, config.lr, betas=(0.9, 0.98), weight_decay=0.0)
+    for optimizer in (muon, adamw):
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return [muon, adamw]
 
 
 def _schedule(step: int, config: PretrainConfig) -> float:

@@ -1,5 +1,6 @@
 """Probes: each against plain loops or a case whose answer is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,11 @@ from simzss.benchmarks.probe import (
 from simzss.benchmarks.runner import evaluate_benchmark
 from simzss.benchmarks.spec import load_benchmark
 from simzss.errors import UserError
-from simzss.segmentation.protocol import SegmentationProtocol
+from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
 from simzss.segmentation.segmenter import Segmenter
 from tests.benchmarks.trees import oracle_for, write_tree
 
-CLASSES, DIM = 12, 16
+CLASSES, DIM = 12, 64
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +90,10 @@ def test_chance_is_the_better_blind_prediction() -> None:
 
 def test_probes_on_files(tmp_path: Path) -> None:
     """On colours that name their class, the supervised probes are right; and one pass scores as the runner does."""
-    benchmark = load_benchmark("voc20")
+    benchmark = replace(load_benchmark("voc20"), count=None)
     write_tree(tmp_path, benchmark)
     model = oracle_for(benchmark)
-    segmenter = Segmenter(model, SegmentationProtocol(short_side=12, long_cap=2048, crop=12, stride=12))
+    segmenter = Segmenter(model, SegmentationProtocol(short_side=12, crop=12, stride=12, class_token=ClassToken.MENTION))
     stems = list_stems(benchmark, tmp_path)
     words = segmenter.vocabulary(benchmark.words("standard"))
     (matrix,) = evaluate_vectors(segmenter, benchmark, tmp_path, stems, [words.queries])
@@ -101,7 +102,7 @@ def test_probes_on_files(tmp_path: Path) -> None:
 
 
 def test_truth_comes_to_the_patches_as_plain_loops_say(tmp_path: Path) -> None:
-    benchmark = load_benchmark("voc20")
+    benchmark = replace(load_benchmark("voc20"), count=None)
     write_tree(tmp_path, benchmark)
     stem = list_stems(benchmark, tmp_path)[-2]
     labels = read_sample([benchmark], tmp_path, stem).labels[0]
@@ -117,7 +118,7 @@ def test_truth_comes_to_the_patches_as_plain_loops_say(tmp_path: Path) -> None:
 
 
 def test_one_image_is_too_few(tmp_path: Path) -> None:
-    benchmark = load_benchmark("voc20")
+    benchmark = replace(load_benchmark("voc20"), count=None)
     write_tree(tmp_path, benchmark)
     segmenter = Segmenter(oracle_for(benchmark), SegmentationProtocol())
     with pytest.raises(UserError, match="at least two"):

@@ -36,7 +36,7 @@ def test_truth_of_a_thing_is_where_the_picture_changes_without_it(seed: int) -> 
     empty = replace(full, items=())
     shown, ground = render(alone), render(empty)
     thing = shown.part == len(full.grounds)
-    changed = (shown.image.astype(int) - ground.image.astype(int)).__abs__().max(axis=-1) > 0
+    changed = np.abs(shown.image.astype(int) - ground.image.astype(int)).max(axis=-1) > 0
     assert (thing & ~changed).sum() <= 0.02 * thing.sum() + 3  # a pixel may by chance keep its colour
     assert not (changed & ~grown(thing)).any()  # smoothed edges reach one pixel beyond
 

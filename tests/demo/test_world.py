@@ -63,6 +63,7 @@ def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_masks_fit_their_pictures(world: World) -> None:
     for mask in (world.folder / "held_out_masks").iterdir():
-        image = world.folder / "held_out" / mask.name
-        assert Image.open(mask).size == Image.open(image).size
+        with Image.open(mask) as labels, Image.open(world.folder / "held_out" / mask.name) as image:
+            assert (labels.mode, image.mode) == ("L", "RGB")
+            assert labels.size == image.size
     assert json.loads(world.captions.read_text())["info"]["world"]["seed"] == CONFIG.seed
