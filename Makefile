@@ -7,8 +7,14 @@ SEEDS  ?= 1
 CONFIG ?= simzss_vitb14_coco
 TABLE  ?= data/coco/concepts
 COCO_ROOT ?= data/coco
-DATA_ROOT ?= data
-MODEL  ?= runs/demo/simzss/model
+DEMO   := runs/demo/seed-0
+MODEL  ?= $(DEMO)/simzss/model
+ifdef DATA_ROOT
+EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
+else
+EVAL_ON := --data-root $(DEMO)/world --benchmarks $(DEMO)/world/demo.yaml \
+	--protocol configs/protocol/demo.yaml --output runs/eval-demo --overlays 4
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo data-coco train eval bench test test-all check format clean
@@ -32,6 +38,9 @@ train: $(READY) ## train SimZSS on COCO Captions with all GPUs (CONFIG=simzss_vi
 	@test -f $(TABLE)/manifest.json || { echo "no concept table at $(TABLE): run make data-coco first"; exit 2; }
 	$(BIN)/simzss fit --config configs/train/$(CONFIG).yaml --data.table $(TABLE) \
 		--data.images $(COCO_ROOT)/train2017 --run runs/$(CONFIG)
+
+eval: $(READY) ## score MODEL=... on the benchmarks below DATA_ROOT=...; without them the demo's model on its world
+	$(BIN)/simzss evaluate $(MODEL) $(EVAL_ON)
 
 bench: $(READY) ## measure the parts of the COCO run on this machine
 	$(BIN)/simzss bench train --json runs/bench-train.json
