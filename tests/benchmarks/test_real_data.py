@@ -3,14 +3,13 @@
 No accuracy is claimed: the weights are random. What is checked is that every pixel is counted once and under its class.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from simzss.benchmarks.runner import evaluate
 from simzss.benchmarks.spec import Benchmark
@@ -19,6 +18,7 @@ from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 from tests.benchmarks.models import save_tiny_model
 from tests.benchmarks.variants import uncounted
+from tests.instance_masks import draw_instance_masks
 
 SMALL = SegmentationProtocol(short_side=64, long_cap=256, crop=64, stride=32, templates=TemplateSet.PLAIN)
 
@@ -57,16 +57,7 @@ def test_ade(shared: Path, tmp_path: Path) -> None:
 @pytest.mark.data
 def test_coco_instances_drawn_into_an_object_mask(shared: Path, tmp_path: Path) -> None:
     """Polygons of instances_val2017 drawn as raw category ids minus one, which is how the stuffthingmaps hold them."""
-    annotations = json.loads((shared / "data/coco_mini/annotations/instances_val2017.json").read_text())
-    images = {image["id"]: image for image in annotations["images"]}
-    masks = {id_: Image.new("L", (image["width"], image["height"]), 255) for id_, image in images.items()}
-    for annotation in annotations["annotations"]:
-        if not annotation["iscrowd"]:
-            for polygon in annotation["segmentation"]:
-                ImageDraw.Draw(masks[annotation["image_id"]]).polygon(polygon, fill=annotation["category_id"] - 1)
-    (tmp_path / "masks").mkdir()
-    for id_, mask in masks.items():
-        mask.save(tmp_path / "masks" / f"{Path(images[id_]['file_name']).stem}.png")
+    names = draw_instance_masks(shared / "data/coco_mini/annotations/instances_val2017.json", tmp_path / "masks")
     (tmp_path / "images").symlink_to(shared / "data/coco_mini/val2017")
     stems = sorted(path.stem for path in (tmp_path / "masks").glob("*.png"))
     (tmp_path / "val.txt").write_text("\n".join(stems))
@@ -74,7 +65,6 @@ def test_coco_instances_drawn_into_an_object_mask(shared: Path, tmp_path: Path) 
     (matrix,) = count_with_tiny_model([benchmark], tmp_path, tmp_path, limit=10)
     chosen = [stems[index * len(stems) // 10] for index in range(10)]
     by_category: dict[str, int] = {}
-    names = {category["id"]: category["name"] for category in annotations["categories"]}
     for stem in chosen:
         with Image.open(tmp_path / "masks" / f"{stem}.png") as mask:
             for value, count in zip(*np.unique(np.array(mask), return_counts=True), strict=True):
