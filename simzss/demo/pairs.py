@@ -41,17 +41,21 @@ class Pairs:
 
 def draw_pairs(count: int, seed: int) -> Pairs:
     """Draw pairs on all cores."""
-    numbers = np.array_split(np.arange(count), max(1, count // PAIRS_AT_ONCE))
-    tasks = [(seed, chunk) for chunk in numbers]
+    tasks = [(seed, range(first, min(first + PAIRS_AT_ONCE, count))) for first in range(0, count, PAIRS_AT_ONCE)]
+    images = np.empty((count, 2, SIZE, SIZE, 3), dtype=np.uint8)
+    instance = np.empty((count, 2, SIZE, SIZE), dtype=np.uint8)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        parts = list(track(pool.map(_draw_some, tasks), "drawing pairs", total=len(tasks)))
-    return Pairs(np.concatenate([part.images for part in parts]), np.concatenate([part.instance for part in parts]))
+        drawn = track(pool.map(_draw_some, tasks), "drawing pairs", total=len(tasks))
+        for (_, numbers), part in zip(tasks, drawn, strict=True):
+            images[numbers.start : numbers.stop] = part.images
+            instance[numbers.start : numbers.stop] = part.instance
+    return Pairs(images, instance)
 
 
-def _draw_some(task: tuple[int, Sequence[int]]) -> Pairs:
+def _draw_some(task: tuple[int, range]) -> Pairs:
     seed, numbers = task
-    pairs = [draw_pair(np.random.default_rng([seed, STREAM, int(number)])) for number in numbers]
+    pairs = [draw_pair(np.random.default_rng([seed, STREAM, number])) for number in numbers]
     return Pairs(np.stack([pair.images[0] for pair in pairs]), np.stack([pair.instance[0] for pair in pairs]))
 
 

@@ -53,7 +53,7 @@ class PretrainConfig:
     """Pairs drawn, then used again and again."""
     batch: int = 32
     """Pairs per step."""
-    steps: int = 2600
+    steps: int = 3255
     lr: float = 1e-3
     """Peak learning rate of AdamW, which trains embeddings, norms and biases."""
     lr_muon: float = 2e-3

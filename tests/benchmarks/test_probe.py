@@ -93,7 +93,9 @@ def test_probes_on_files(tmp_path: Path) -> None:
     benchmark = replace(load_benchmark("voc20"), count=None)
     write_tree(tmp_path, benchmark)
     model = oracle_for(benchmark)
-    segmenter = Segmenter(model, SegmentationProtocol(short_side=12, crop=12, stride=12, class_token=ClassToken.MENTION))
+    segmenter = Segmenter(
+        model, SegmentationProtocol(short_side=12, crop=12, stride=12, class_token=ClassToken.MENTION)
+    )
     stems = list_stems(benchmark, tmp_path)
     words = segmenter.vocabulary(benchmark.words("standard"))
     (matrix,) = evaluate_vectors(segmenter, benchmark, tmp_path, stems, [words.queries])

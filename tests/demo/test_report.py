@@ -1,0 +1,49 @@
+"""What the demo writes: the agreed keys, means and spread as plain arithmetic says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simzss.benchmarks.metrics import Scores
+from simzss.commands.demo import CONFIGS
+from simzss.demo.report import MEANING, results_of, to_table, write_results
+from simzss.demo.run import DemoConfig, Outcome
+from simzss.demo.scenes import CLASSES
+from simzss.demo.world import World, WorldConfig
+from simzss.segmentation.protocol import ClassToken
+
+CONFIG = DemoConfig(CONFIGS / "train" / "demo.yaml", CONFIGS / "protocol" / "demo.yaml", WorldConfig())
+
+
+def outcome(value: float) -> Outcome:
+    iou = np.full(len(CLASSES), value)
+    iou[0] = np.nan
+    scores = Scores(value, value, value, value, iou, iou, np.ones(len(CLASSES), dtype=np.int64))
+    tokens = {"simzss": ClassToken.MENTION, "global_only": ClassToken.EOS}
+    world = World(Path("world"))
+    return Outcome(Path("seed-0"), world, {}, tokens, dict.fromkeys(MEANING, scores), {"world": value, "total": value})
+
+
+def test_results_have_the_agreed_keys(tmp_path: Path) -> None:
+    write_results(tmp_path / "results.json", results_of([outcome(0.25)], CONFIG))
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert {"simzss", "global_only", "cosine_probe", "prototypes", "chance"} <= set(record["miou"])
+    assert {"miou", "per_class", "seconds", "settings"} == set(record)
+    assert record["miou"]["simzss"] == 0.25
+    assert record["per_class"]["simzss"]["car"] == 0.25
+    assert record["per_class"]["simzss"][CLASSES[0]] is None
+    assert record["settings"]["class_token"] == {"simzss": "mention", "global_only": "eos"}
+
+
+def test_several_seeds_give_mean_and_spread() -> None:
+    record = results_of([outcome(value) for value in (0.2, 0.3, 0.7)], CONFIG)
+    assert record["miou"]["simzss"] == pytest.approx(0.4)
+    assert record["spread"]["simzss"] == pytest.approx(np.std([0.2, 0.3, 0.7]))
+    assert record["per_seed"]["chance"] == [0.2, 0.3, 0.7]
+    assert record["per_class"]["simzss"]["car"] == pytest.approx(0.4)
+
+
+def test_the_table_shows_every_row() -> None:
+    assert to_table(results_of([outcome(0.25)], CONFIG)).row_count == len(MEANING)

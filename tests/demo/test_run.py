@@ -1,0 +1,52 @@
+"""The demo from end to end on a handful of pictures: everything is made, nothing of another's is removed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from simzss.cli import run
+from simzss.commands.demo import CONFIGS
+from simzss.demo.report import draw_overlays, results_of
+from simzss.demo.run import DemoConfig, run_demo
+from simzss.demo.world import WorldConfig
+from simzss.errors import UserError
+
+CONFIG = DemoConfig(
+    CONFIGS / "train" / "demo.yaml",
+    CONFIGS / "protocol" / "demo.yaml",
+    WorldConfig(pictures=40, with_truth=20, held_out=6),
+    extra=("--data.epochs=1", "--data.batch_size=32", "--trainer.enable_progress_bar=false"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # of Lightning, which `simzss fit` quietens for people
+def test_everything_is_made(tmp_path: Path) -> None:
+    outcome = run_demo(tmp_path / "seed-0", CONFIG)
+    record = json.loads(json.dumps(results_of([outcome], CONFIG)))
+    assert all(0 <= value <= 1 for value in record["miou"].values())
+    assert record["miou"]["cosine_probe"] > record["miou"]["chance"]
+    assert set(record["seconds"]) >= {"world", "simzss", "global_only", "total"}
+    assert (tmp_path / "seed-0" / "simzss" / "losses.png").is_file()
+    draw_overlays(outcome, CONFIG, tmp_path / "overlays.png")
+    with Image.open(tmp_path / "overlays.png") as picture:
+        assert picture.width > 4 * 200
+    again = run_demo(tmp_path / "seed-0", replace(CONFIG, extra=(*CONFIG.extra, "--data.epochs=1")))
+    assert again.scores["simzss"].miou == outcome.scores["simzss"].miou
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "seed-0").mkdir()
+    (tmp_path / "seed-0" / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="no folder of an earlier demo"):
+        run_demo(tmp_path / "seed-0", CONFIG)
+    assert (tmp_path / "seed-0" / "thesis.tex").is_file()
+
+
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run the demo from a clone"):
+        run(["demo", "--output", str(tmp_path / "out"), "--config", str(tmp_path / "none.yaml")])
+    assert not (tmp_path / "out").exists()
