@@ -12,6 +12,7 @@ server states; COCO publishes no checksums.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -47,6 +48,8 @@ def fetch(archive: Archive, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.stat().st_size < archive.size:
         command = ["curl", "--fail", "--location", "--continue-at", "-", "--output", str(path), archive.url]
+        if shutil.which("curl") is None:
+            raise UserError(f"curl is not installed: install it, or put the archives into {folder} by hand")
         if subprocess.run(command, check=False).returncode:  # noqa: S603
             raise UserError(f"could not download {archive.url}: start again, it goes on where it stopped")
     if path.stat().st_size != archive.size:
@@ -56,12 +59,18 @@ def fetch(archive: Archive, folder: Path) -> Path:
 
 def unpack(archive: Path, folder: Path, only: str) -> None:
     """Extract the members below or named `only`; one that is there in full size is left alone."""
-    with zipfile.ZipFile(archive) as file:
-        members = [info for info in file.infolist() if info.filename.startswith(only) and not info.is_dir()]
-        for info in track(members, description=f"unpacking {archive.name}"):
-            target = folder / info.filename
-            if not target.exists() or target.stat().st_size != info.file_size:
-                file.extract(info, folder)
+    unfinished = folder / ".unpacking"
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = [info for info in file.infolist() if info.filename.startswith(only) and not info.is_dir()]
+            for info in track(members, description=f"unpacking {archive.name}"):
+                target = folder / info.filename
+                if not target.exists() or target.stat().st_size != info.file_size:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    Path(file.extract(info, unfinished)).replace(target)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{archive} is damaged ({error}): remove it, start again") from error
+    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def check(root: Path, images: int, captions: int) -> None:

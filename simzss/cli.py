@@ -20,6 +20,9 @@ from simzss.errors import UserError
 USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 """The parent of all of typer's complaints about options; typer exports only this child of it."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo:demo", "the whole method on a small drawn world, in minutes"),
     "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
@@ -74,10 +77,12 @@ def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> N
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(help=inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:")[0])(function)
     try:
-        app(list(arguments), prog_name=prog, standalone_mode=False)
+        code = app(list(arguments), prog_name=prog, standalone_mode=False)
     except USAGE_ERROR as error:
         message = getattr(error, "format_message", error.__str__)()
         raise UserError(f"{message.rstrip('.')} (see {prog} --help)") from error
+    if code == INTERRUPTED:  # typer turns Ctrl-C into a return value
+        raise KeyboardInterrupt
 
 
 def load(target: str) -> Callable[..., Any]:
@@ -95,7 +100,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("simzss: stopped", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def describe_model(folder: Path, model: AlignedModel) -> Record:
         "path": str(folder),
         "weights": _hash(weights.read_bytes()),
         "backbone": model.config.backbone.name,
-        "backbone_weights": model.backbone.weight_hash(),
+        "backbone_weights": model.backbone.fingerprint(),
         "objective": model.config.objective,
         "bank": None if bank is None else {"kind": bank.kind, "hash": bank.content_hash, "concepts": len(bank.names)},
     }

@@ -52,7 +52,7 @@ class CaptionDataset(Dataset[Example]):
         images: Folder of the images; a row's key is a file name in it.
         crop: Makes the crops.
         views: Distinct crops per image; None for a new crop at every draw.
-        max_broken: Unreadable images that may be left out.
+        max_broken: Missing or unreadable images that may be left out.
 
     Attributes:
         decode: Whether examples carry their pixels; switched off where cached features take their place.
@@ -105,7 +105,7 @@ class CaptionDataset(Dataset[Example]):
             return
         said = f"{len(images)} of {len(self.files)} images cannot be read, the first is {self.files[min(images)]}"
         if len(images) > self.max_broken:
-            raise UserError(f"{said}; {listed_in} lists them: mend or remove them, or raise data.max_broken")
+            raise UserError(f"{said}; {listed_in} lists them: mend them, or raise data.max_broken")
         warnings.warn(f"{said}; they are left out, see {listed_in}", stacklevel=2)
         self.pairs = np.flatnonzero(~np.isin(self.image_of_row, list(images)))
 
@@ -132,7 +132,7 @@ class CaptionDataset(Dataset[Example]):
             raise UserError(f"no image folder at {self.folder}")
         present = {path.name for path in self.folder.iterdir()}
         missing = [name for name in self.files if name not in present and not (self.folder / name).is_file()]
-        if missing:
+        if len(missing) > self.max_broken:  # up to there they are left out with the unreadable ones
             raise UserError(
                 f"{self.folder} lacks {len(missing)} of the {len(self.files)} images that {table} names,"
                 f" the first is {missing[0]}"

@@ -34,7 +34,7 @@ class CaptionData(LightningDataModule):
         cache: Where the frozen backbone's features of all crops lie; needs a number of views.
         cache_dir: Folder of the cached features; null for TABLE-features, beside the table.
         cache_dtype: Precision of cached features.
-        max_broken: Unreadable images that may be left out of the corpus; needs cached features.
+        max_broken: Missing or unreadable images that may be left out of the corpus; needs cached features.
         chunk_size: Captions encoded together, which bounds the memory; null for all. Does not change results.
         workers: Decoding processes per training process. Does not change results.
     """
@@ -58,6 +58,18 @@ class CaptionData(LightningDataModule):
         workers: int = 8,
     ) -> None:
         super().__init__()
+        _require_at_least_one(
+            batch_size=batch_size,
+            epochs=epochs,
+            image_size=image_size,
+            pairs_per_epoch=pairs_per_epoch,
+            views=views,
+            chunk_size=chunk_size,
+        )
+        if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
+            raise UserError(
+                f"data.crop_scale {list(crop_scale)} is no range of shares: give 0 < smallest <= largest <= 1"
+            )
         self.table, self.images = table, images
         self.batch_size, self.pairs_per_epoch, self.epochs = batch_size, pairs_per_epoch, epochs
         self.seed, self.views, self.max_broken = seed, views, max_broken
@@ -77,6 +89,9 @@ class CaptionData(LightningDataModule):
         if stage != "fit":
             return
         self.dataset = CaptionDataset(self.table, self.images, self.crop, self.views, self.max_broken)
+        self._check_sizes()
+
+    def _check_sizes(self) -> None:
         if self.batch_size % world_size():
             raise UserError(
                 f"batch_size {self.batch_size} is no multiple of the {world_size()} processes: change either"
@@ -97,7 +112,7 @@ class CaptionData(LightningDataModule):
         if self.cache is Placement.off:
             return None
         self.dataset.decode = False
-        return open_cache(
+        cache = open_cache(
             self.cache_dir,
             backbone,
             self.dataset,
@@ -105,6 +120,8 @@ class CaptionData(LightningDataModule):
             dtype=getattr(torch, self.cache_dtype),
             workers=self.workers,
         )
+        self._check_sizes()  # unreadable images have left
+        return cache
 
     @property
     def steps(self) -> int:
@@ -128,10 +145,16 @@ class CaptionData(LightningDataModule):
             self.dataset,
             batch_sampler=batches,
             collate_fn=Collate(self.tokenizer, len(self.dataset.bank.names), self.chunk_size),
-            num_workers=self.workers if self.dataset.decode else min(self.workers, 2),
+            num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
         )
 
     @property
     def _per_epoch(self) -> int:
         return self.pairs_per_epoch or len(self.dataset)
+
+
+def _require_at_least_one(**settings: int | None) -> None:
+    for name, value in settings.items():
+        if value is not None and value < 1:
+            raise UserError(f"data.{name} is {value}: give at least 1")

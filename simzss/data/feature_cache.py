@@ -15,6 +15,7 @@ from torch import Tensor
 
 from simzss.data.captions import CaptionDataset
 from simzss.data.feature_file import complete_file
+from simzss.distributed import world_size
 from simzss.modeling.backbone import ImageBackbone
 from simzss.types import ImageFeatures
 
@@ -27,7 +28,7 @@ class Placement(StrEnum):
     disk = auto()
     """In the file, memory-mapped."""
     host = auto()
-    """In the memory of the machine."""
+    """In the memory of the machine, once per process."""
     gpu = auto()
     """In the memory of the accelerator."""
     automatic = auto()
@@ -85,4 +86,5 @@ def open_cache(
 def _choose(nbytes: int, device: torch.device) -> Placement:
     if device.type == "cuda" and nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         return Placement.gpu
-    return Placement.host if nbytes < psutil.virtual_memory().available / 2 else Placement.disk
+    copies = nbytes * world_size()  # every process would hold its own; the mapped file is shared
+    return Placement.host if copies < psutil.virtual_memory().available / 2 else Placement.disk

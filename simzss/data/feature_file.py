@@ -42,11 +42,11 @@ class CacheKey:
 
     backbone: str
     weights: str
-    """Hash of the backbone's weights."""
+    """Fingerprint of the backbone: architecture and weights."""
     pixels: tuple[tuple[float, ...], tuple[float, ...]]
     """Mean and deviation the pixels were normalised with."""
     images: str
-    """Hash over the names and sizes of the image files, in order."""
+    """Hash over the names and sizes of the image files, in order; same-sized replacements pass unseen."""
     size: int
     """Side of a crop in pixels."""
     scale: tuple[float, float]
@@ -91,6 +91,8 @@ def complete_file(
     state = np.memmap(folder / STATE, dtype=np.uint8, mode="r+")
     _fill(folder, features, state, backbone, dataset, workers)
     barrier()
+    if (state == TO_DO).any():
+        raise UserError(f"{folder} is not complete: fill it with a run on one machine first, then start on several")
     dataset.leave_out({int(crop) // dataset.period for crop in np.flatnonzero(state == UNREADABLE)}, folder / BROKEN)
     return features
 
@@ -98,10 +100,11 @@ def complete_file(
 def _key(backbone: ImageBackbone, dataset: CaptionDataset, shape: tuple[int, int, int], dtype: torch.dtype) -> CacheKey:
     images = hashlib.sha256()
     for name in dataset.files:
-        images.update(f"{name}\0{(dataset.folder / name).stat().st_size}\0".encode())
+        path = dataset.folder / name
+        images.update(f"{name}\0{path.stat().st_size if path.is_file() else 'missing'}\0".encode())
     return CacheKey(
         backbone=backbone.config.name,
-        weights=backbone.weight_hash(),
+        weights=backbone.fingerprint(),
         pixels=(backbone.pixel_mean, backbone.pixel_std),
         images=images.hexdigest(),
         size=dataset.crop.size,
@@ -118,9 +121,13 @@ def _prepare(folder: Path, key: CacheKey) -> None:
     fits = (folder / KEY).is_file() and (folder / KEY).read_text() == key.as_json()
     if fits and all(path.is_file() and path.stat().st_size == size for path, size in files.items()):
         return
+    known = {FEATURES, STATE, KEY, BROKEN}
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - known):
+        raise UserError(f"{folder} holds other things than cached features: set data.cache_dir to a folder of its own")
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in known:
+            (folder / name).unlink(missing_ok=True)
         if shutil.disk_usage(folder).free < key.num_bytes:
             raise UserError(
                 f"the feature cache needs {key.num_bytes / 1e9:.1f} GB in {folder}: make room or set cache_dir"
@@ -175,7 +182,8 @@ def _fill(
     workers: int,
 ) -> None:
     """Compute this process's share of what is to do."""
-    numbers = np.flatnonzero(state == TO_DO)[rank() :: world_size()].tolist()
+    to_do = np.flatnonzero(state == TO_DO)
+    numbers = to_do[to_do % world_size() == rank()].tolist()  # whatever the others have finished meanwhile
     if not numbers:
         return
     loader = DataLoader(_Crops(dataset, numbers), batch_size=CHUNK, num_workers=workers, collate_fn=list)

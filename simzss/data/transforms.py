@@ -20,7 +20,8 @@ def read_image(path: Path, smallest_side: int | None = None) -> Image.Image:
     """Decode an image to RGB.
 
     Args:
-        path: Any file that PIL reads; grey, palette and CMYK images are converted.
+        path: Any file that PIL reads; grey, palette and CMYK images are converted. Pixels are taken as they are stored,
+            whatever EXIF says of their rotation.
         smallest_side: Pixels that both sides need; a JPEG is then decoded at the smallest sufficient scale.
 
     Raises:
@@ -33,7 +34,7 @@ def read_image(path: Path, smallest_side: int | None = None) -> Image.Image:
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise UserError(f"no image at {path}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise UserError(f"cannot read the image {path}: {error}") from error
 
 

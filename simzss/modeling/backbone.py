@@ -7,6 +7,7 @@ Source: SimZSS (arXiv 2406.16085, section 3.1): class token and patches after th
 """
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
@@ -106,9 +107,10 @@ class ImageBackbone(nn.Module):
             grid=(height // self.patch_size, width // self.patch_size),
         )
 
-    def weight_hash(self) -> str:
-        """SHA-256 over names and values of all weights: what a checkpoint or a feature cache was made with."""
-        digest = hashlib.sha256()
+    def fingerprint(self) -> str:
+        """SHA-256 over architecture, options and all weights: what a checkpoint or a feature cache was made with."""
+        made_of = [self.config.name, self.config.options, self.config.statistics]
+        digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -124,7 +126,7 @@ def _create(config: BackboneConfig) -> Any:
     options = {"dynamic_img_size": True, "num_classes": 0, **config.options}
     try:
         model = timm.create_model(config.name, pretrained=config.weights == "pretrained", **options)
-    except (TypeError, RuntimeError, ValueError, OSError) as error:
+    except (TypeError, RuntimeError, ValueError, AssertionError, OSError) as error:
         raise UserError(f"cannot make backbone {config.name!r} with {config.options}: {error}") from error
     if getattr(model, "cls_token", None) is None or isinstance(getattr(model, "norm", None), nn.Identity):
         raise UserError(

@@ -49,12 +49,16 @@ class TextEncoder(nn.Module):
         config: The shape, without the origin of the weights: a saved model holds them itself.
 
     Raises:
-        UserError: If pretrained weights are missing or project to another width.
+        UserError: If the width is no multiple of the heads, or pretrained weights are missing or of another width.
     """
 
     def __init__(self, config: TextEncoderConfig, vocabulary_size: int, end_id: int, dim: int) -> None:
         super().__init__()
         self.end_id = end_id
+        if config.heads < 1 or config.width % config.heads:
+            raise UserError(
+                f"text_encoder.width {config.width} is no multiple of its heads {config.heads}: change either"
+            )
         if config.weights == "random":
             self.config = config
             self.transformer = CLIPTextModel(_clip_config(config, vocabulary_size, end_id))

@@ -8,7 +8,7 @@ outside its own file.
 
 import inspect
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -22,11 +22,6 @@ class Objective(nn.Module, ABC):
     A subclass keeps every constructor argument as an attribute of the same name: that is what a saved model is rebuilt
     from (see `settings`).
     """
-
-    needs_concepts: ClassVar[bool]
-    """Whether the loss uses the concepts mentioned in the captions."""
-    trains_backbone: ClassVar[bool]
-    """Whether the vision backbone is trained too; then features cannot be cached."""
 
     @abstractmethod
     def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:

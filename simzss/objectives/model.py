@@ -121,7 +121,7 @@ class AlignedModel(nn.Module):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file({name: tensor.contiguous() for name, tensor in self.trained().items()}, partial / WEIGHTS)
-        config = {"version": __version__, **asdict(self.config), "backbone_hash": self.backbone.weight_hash()}
+        config = {"version": __version__, **asdict(self.config), "backbone_hash": self.backbone.fingerprint()}
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         if self.bank is not None:
             self.bank.save(partial / BANK)
@@ -150,7 +150,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     backbone = BackboneConfig(**_with_choices(BackboneConfig, config["backbone"]))
     model = AlignedModel(backbone, TextEncoderConfig(**config["text_encoder"]), objective)
     load_trained(model, load_file(folder / WEIGHTS), str(folder))
-    if model.backbone.weight_hash() != config["backbone_hash"]:
+    if model.backbone.fingerprint() != config["backbone_hash"]:
         raise UserError(f"{folder} was trained on other weights of {config['backbone']['name']}: give those weights")
     if (folder / BANK).is_file():
         model.bank = ConceptBank.load(folder / BANK)

@@ -6,7 +6,6 @@ trains too, and the embedder maps the width of the backbone to itself.
 """
 
 import math
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -36,9 +35,6 @@ class PACL(Objective):
         initial_scale: Where the learnable factor of the loss starts.
         max_scale: What it never exceeds.
     """
-
-    needs_concepts: ClassVar[bool] = False
-    trains_backbone: ClassVar[bool] = False
 
     def __init__(
         self,

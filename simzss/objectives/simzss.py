@@ -6,7 +6,6 @@ and its released code differ, both sides are named options and the default is th
 
 import math
 from enum import StrEnum, auto
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -67,9 +66,6 @@ class SimZSS(Objective):
         query: What gathers the patches of a mention.
         target: What the concept loss takes for the truth.
     """
-
-    needs_concepts: ClassVar[bool] = True
-    trains_backbone: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -82,10 +82,12 @@ class StopOnNaN(Callback):
     def _look(self, trainer: Trainer) -> None:
         for step, loss, crop in self.unseen:
             if not bool(torch.isfinite(loss)):
-                path = Path(trainer.default_root_dir) / "not-finite.json"
-                path.write_text(json.dumps({"step": step, "crops": crop.tolist()}))
+                dataset = alignment(trainer.lightning_module).data.dataset
+                images = [dataset.files[number // dataset.period] for number in crop.tolist()]
+                path = Path(trainer.default_root_dir) / f"not-finite-{trainer.global_rank}.json"
+                path.write_text(json.dumps({"step": step, "images": images}, indent=1))
                 raise UserError(
-                    f"the loss is {float(loss)} at step {step}, its crops are listed in {path}: lower the lr"
+                    f"the loss is {float(loss)} at step {step}, its images are listed in {path}: lower the lr"
                 )
         self.unseen.clear()
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
 from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
@@ -60,6 +63,11 @@ class FitCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """A trainer that writes into the run's folder."""
         run: Path = self.config.run
+        for key in OWNED:
+            if self.config.trainer[key] != self.parser.get_defaults().trainer[key]:
+                raise UserError(
+                    f"trainer.{key} is not yours to set: a run takes its length from data.epochs and writes to --run"
+                )
         checkpoint = ModelCheckpoint(
             run / "checkpoints",
             filename="last",
@@ -111,15 +119,24 @@ def quiet_lightning() -> Iterator[None]:
 
 def read(arguments: Sequence[str]) -> FitCLI:
     """Build what the arguments describe, without starting it."""
-    return FitCLI(
-        Alignment,
-        CaptionData,
-        args=list(arguments),
-        run=False,
-        auto_configure_optimizers=False,
-        save_config_callback=None,  # it would lie beside the log; see below
-        seed_everything_default=0,
-    )
+    try:
+        return FitCLI(
+            Alignment,
+            CaptionData,
+            args=list(arguments),
+            run=False,
+            auto_configure_optimizers=False,
+            save_config_callback=None,  # it would lie beside the log; see below
+            seed_everything_default=0,
+        )
+    except (ValueError, TypeError, AssertionError, MisconfigurationException) as error:
+        raise UserError(f"these settings do not fit together: {error}") from error
+
+
+OWNED = ("max_epochs", "max_steps", "logger", "callbacks", "default_root_dir", "use_distributed_sampler")
+"""Keys of the trainer that a run sets itself."""
+HARMLESS = ("workers", "cache", "cache_dir", "chunk_size")
+"""Keys of the data that may change when a run is resumed: they do not change its result."""
 
 
 def _fit(cli: FitCLI) -> Path:
@@ -129,14 +146,39 @@ def _fit(cli: FitCLI) -> Path:
         raise UserError(f"{run} holds a finished run: give another --run, or remove it")
     if last.exists() and not cli.config.resume:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
-    run.mkdir(parents=True, exist_ok=True)
-    cli.parser.save(cli.config, run / "config.yaml", overwrite=True)
+    _keep_config(cli, run / "config.yaml", resumed=last.exists())
     checkpoint = last if last.exists() else None
     try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    except UserError as error:  # one from a decoding process arrives wrapped in its traceback
+        raise UserError(str(error).rpartition(f"{UserError.__module__}.UserError: ")[2]) from error
     except torch.OutOfMemoryError as error:
         raise UserError(
             "the accelerator is out of memory: lower data.chunk_size, or set data.cache to host or disk (neither"
             f" changes the result): {error}"
         ) from error
     return run / MODEL
+
+
+@rank_zero_only
+def _keep_config(cli: FitCLI, path: Path, *, resumed: bool) -> None:
+    """Write what the run was asked to do, or make sure that a resumed run is asked to do the same."""
+    now = yaml.safe_load(cli.parser.dump(cli.config))
+    if resumed and path.is_file():
+        before = yaml.safe_load(path.read_text())
+        for section in ("model", "data", "seed_everything"):
+            if (difference := _first_difference(before[section], now[section], section)) is not None:
+                raise UserError(f"{path.parent} was started with another {difference}: resume with the same settings")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cli.parser.save(cli.config, path, overwrite=True)
+
+
+def _first_difference(before: Any, now: Any, name: str) -> str | None:
+    if isinstance(before, dict) and isinstance(now, dict):
+        differences = (
+            _first_difference(before.get(key), now.get(key), f"{name}.{key}")
+            for key in sorted(before.keys() | now.keys())
+            if f"{name}.{key}" not in {f"data.{harmless}" for harmless in HARMLESS}
+        )
+        return next((difference for difference in differences if difference is not None), None)
+    return None if before == now else f"{name} ({before}, not {now})"

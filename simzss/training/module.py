@@ -95,14 +95,15 @@ class Alignment(LightningModule):
         schedule = warmup_cosine(optimizer, self.data.steps, self.config.warmup)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Keep the objective's parameters where they are allowed to be."""
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Update, and keep the objective's parameters where they are allowed to be, before anything is saved."""
+        super().optimizer_step(*args, **kwargs)
         self.model.objective.constrain()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave the backbone out, and say which one and which bank belong to these weights."""
         checkpoint["state_dict"] = {PREFIX + name: tensor for name, tensor in self.model.trained().items()}
-        checkpoint["backbone_hash"] = self.model.backbone.weight_hash()
+        checkpoint["backbone_hash"] = self.model.backbone.fingerprint()
         checkpoint["bank_hash"] = self.data.dataset.bank.content_hash
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -112,7 +113,7 @@ class Alignment(LightningModule):
             UserError: If the checkpoint was made with another one.
         """
         for key, now in (
-            ("backbone_hash", self.model.backbone.weight_hash()),
+            ("backbone_hash", self.model.backbone.fingerprint()),
             ("bank_hash", self.data.dataset.bank.content_hash),
         ):
             if checkpoint[key] != now:

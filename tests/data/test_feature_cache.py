@@ -12,6 +12,7 @@ from PIL import Image
 
 from simzss.data import feature_file
 from simzss.data.captions import CaptionDataset
+from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.sampler import Draw
 from simzss.data.transforms import SeededCrop
@@ -127,5 +128,39 @@ def test_without_fixed_views_there_is_nothing_to_cache(corpus: Corpus, backbone:
 
 def test_a_place_that_cannot_be_written_is_named(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot write the feature cache"):
+    with pytest.raises(UserError, match="holds other things"):
         opened(tmp_path / "file", backbone, dataset(corpus))
+
+
+def test_a_folder_with_other_things_is_left_alone(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match="holds other things"):
+        opened(tmp_path, backbone, dataset(corpus))
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_options_of_the_backbone_are_part_of_the_key(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    first = opened(tmp_path, backbone, dataset(corpus)).features
+    other = ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", TINY | {"num_heads": 4}))
+    other.load_state_dict(backbone.state_dict())  # the same weights in another architecture
+    assert not torch.equal(opened(tmp_path, other, dataset(corpus)).features, first)
+
+
+def test_too_few_pairs_after_leaving_images_out(corpus: Corpus, backbone: ImageBackbone, tmp_path: Path) -> None:
+    shutil.copytree(corpus.images, tmp_path / "images")
+    (tmp_path / "images" / "000.png").unlink()
+    data = CaptionData(
+        corpus.table,
+        tmp_path / "images",
+        image_size=32,
+        batch_size=2,
+        pairs_per_epoch=12,
+        views=1,
+        cache=Placement.host,
+    )
+    data.setup("fit")
+    with (
+        pytest.warns(UserWarning, match="1 of 6 images"),
+        pytest.raises(UserError, match="12 is more than the 10 pairs"),
+    ):
+        data.open_cache(backbone)

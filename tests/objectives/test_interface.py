@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 import torch
@@ -24,9 +23,6 @@ OPTIONS = {"embed_dim": WIDTH, "depth": 1, "num_heads": 2}
 
 class Toy(Objective):
     """Draws class token and caption together by their distance: no good method, but a whole one."""
-
-    needs_concepts: ClassVar[bool] = False
-    trains_backbone: ClassVar[bool] = False
 
     def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
         return CaptionEmbeddings(normalize(text.caption, dim=-1), text.tokens[mentions.caption, mentions.start])

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from simzss.objectives.simzss import MentionPooling, Query, SimZSS, Target
 from simzss.types import ConceptMentions, ImageFeatures, LossTerms, TextFeatures
@@ -68,10 +69,12 @@ def test_gradient_equals_finite_differences(query: Query, rows: list[tuple[int, 
     found = mentions(rows)
 
     def loss(caption: Tensor, tokens: Tensor, log_scale: Tensor) -> Tensor:
-        objective.log_scale.data = log_scale.detach()
-        return losses(objective, image, TextFeatures(caption, tokens), found).total
+        captions = objective.embed_captions(TextFeatures(caption, tokens), found)
+        terms: LossTerms = functional_call(objective, {"log_scale": log_scale}, (image, captions, found))
+        return terms.total
 
-    inputs = (text.caption.requires_grad_(), text.tokens.requires_grad_(), objective.log_scale.detach())
+    log_scale = objective.log_scale.detach().clone().requires_grad_()
+    inputs = (text.caption.requires_grad_(), text.tokens.requires_grad_(), log_scale)
     assert torch.autograd.gradcheck(loss, inputs)
 
 

@@ -36,7 +36,7 @@ def test_papers_recipe(tmp_path: Path) -> None:
     cli = built(*base, *STUB, "--model.backbone.options={depth: 1}")
     optimizer = adamw(cli.model.model, cli.model.config, cli.datamodule.batch_size)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(1.92e-3)
-    cli.datamodule.pairs_per_epoch = 400_000
+    assert cli.datamodule.pairs_per_epoch == 400_000
     assert cli.datamodule.steps == 244
     text = cli.model.model.text_encoder
     assert (len(text.transformer.encoder.layers), text.config.width, text.config.heads) == (12, 512, 8)

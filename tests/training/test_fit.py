@@ -15,7 +15,7 @@ from simzss.training import fit as training
 from simzss.training.callbacks import Export, read_metrics
 from simzss.training.module import Alignment
 from simzss.types import CaptionBatch
-from tests.corpus import NAMES
+from tests.corpus import NAMES, Corpus
 from tests.training.conftest import write_backbone
 
 Run = Callable[..., Path]
@@ -90,6 +90,32 @@ def test_a_checkpoint_of_another_backbone_is_refused(fit: Run, tmp_path: Path, m
         fit("--resume=true")
 
 
+def test_resuming_with_other_settings_is_refused(fit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Export, "on_fit_end", lambda *_: None)  # as if killed before the export
+    fit()
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(UserError, match=r"another data\.batch_size \(4, not 2\)"):
+        fit("--resume=true", "--data.batch_size=2")
+    with pytest.raises(UserError, match=r"another model\.optimizer\.lr_per_256"):
+        fit("--resume=true", "--model.optimizer.lr_per_256=0.5")
+    assert (tmp_path / "run" / "config.yaml").read_text() == config
+
+
+def test_the_scale_is_held_before_it_is_saved(fit: Run) -> None:
+    run = fit("--model.objective.init_args.max_scale=10", "--checkpoint_every=6")
+    checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert float(checkpoint["state_dict"]["model.objective.log_scale"].exp()) <= 10.001
+
+
+def test_a_broken_image_is_named_from_a_decoding_process_too(fit: Run, corpus: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(corpus.images, tmp_path / "images")
+    for path in (tmp_path / "images").iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"^cannot read the image .*\.png") as error:
+        fit(f"--data.images={tmp_path / 'images'}", "--data.workers=1")
+    assert "Traceback" not in str(error.value)
+
+
 def test_a_finished_run_is_not_overwritten(fit: Run) -> None:
     fit()
     with pytest.raises(UserError, match="finished run"):
@@ -104,9 +130,10 @@ def test_the_frozen_backbone_is_in_no_checkpoint(fit: Run) -> None:
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_crops(fit: Run, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="step"):
         fit("--model.optimizer.lr_per_256=1e30", "--checkpoint_every=4")
-    kept = json.loads((tmp_path / "run" / "not-finite.json").read_text())
+    kept = json.loads((tmp_path / "run" / "not-finite-0.json").read_text())
     assert kept["step"] > 0
-    assert len(kept["crops"]) == 4
+    assert len(kept["images"]) == 4
+    assert kept["images"][0].endswith(".png")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -122,6 +149,13 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_crops(fit: Run, tm
         (["--data.pairs_per_epoch=99"], "more than the 12 pairs"),
         (["--model.backbone.name=vit_nonsense"], "vit_nonsense"),
         (["--data.cache=host", "--data.views=null"], "data.views"),
+        (["--data.batch_size=0"], "data.batch_size is 0"),
+        (["--data.crop_scale=[1.0,0.5]"], "data.crop_scale"),
+        (["--data.chunk_size=-1"], "data.chunk_size is -1"),
+        (["--model.text_encoder.heads=7"], "heads"),
+        (["--model.backbone.options.num_heads=3"], "cannot make backbone"),
+        (["--trainer.devices=7x"], "devices"),
+        (["--trainer.max_epochs=3"], "trainer.max_epochs is not yours to set"),
     ],
 )
 def test_mistakes_are_told_in_one_line_and_leave_no_model(
