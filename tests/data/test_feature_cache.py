@@ -157,6 +157,7 @@ def test_too_few_pairs_after_leaving_images_out(corpus: Corpus, backbone: ImageB
         pairs_per_epoch=12,
         views=1,
         cache=Placement.host,
+        workers=0,
     )
     data.setup("fit")
     with (
