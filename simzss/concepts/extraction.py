@@ -3,7 +3,8 @@
 The work is cut into parts of a fixed number of source rows. A part is written when it is complete and never touched
 again; a run that is started again reads the source anew, passes over the rows of the parts that are there, and goes on.
 With several shards into one folder, shard i of n takes the parts k with k mod n = i - 1; whichever shard sees the last
-part completed writes the counts.
+part completed writes the counts. The manifest is what claims a folder: only one run can create it, and all others must
+ask for the same table.
 """
 
 from collections import deque
@@ -25,6 +26,8 @@ from simzss.errors import UserError
 
 CHUNK_ROWS = 500
 """Rows that a worker gets at a time."""
+MAY_CHANGE = "on_error"
+"""The setting that a run may be continued with another of: after a bad row stopped it, so that the row is skipped."""
 
 
 def extract(plan: Plan, folder: Path, workers: int = 1, shard: Shard = WHOLE, watcher: Watcher = SILENT) -> Manifest:
@@ -34,20 +37,23 @@ def extract(plan: Plan, folder: Path, workers: int = 1, shard: Shard = WHOLE, wa
         UserError: If a row is bad and the plan says stop, the folder holds another table, or it cannot be written to.
     """
     extractor = plan.recipe.build()
-    manifest = _open(folder, Manifest(plan.settings(describe_pipeline(extractor.route.nlp))), plan, shard)
-    if manifest.counts is not None:
-        return manifest
+    asked = Manifest(plan.settings(describe_pipeline(extractor.route.nlp)))
+    claimed = not part_paths(folder) and asked.create(folder, str(shard))
+    stored = _refuse_another(folder, asked)
+    if stored.counts is not None:
+        return stored
     cutter = _Cutter(plan, folder, shard, watcher)
-    chunks = cutter.chunks()
     try:
+        plan.recipe.bank.save(folder / BANK, str(shard))
+        chunks = cutter.chunks()
         batches = (
             extract_here(extractor, chunks) if workers == 1 else extract_in_processes(plan.recipe, chunks, workers)
         )
         _write_parts(folder, batches, cutter, watcher)
-    except UserError:
-        _leave_nothing_unless_begun(folder)
-        raise
-    return _finish(folder, manifest, plan, cutter.parts, shard)
+        return _finish(folder, asked, plan, cutter.parts, shard)
+    finally:
+        if claimed and shard == WHOLE:  # another shard may be at work on its first part
+            _leave_nothing_unless_begun(folder)
 
 
 @dataclass(frozen=True)
@@ -104,32 +110,27 @@ def _write_parts(folder: Path, batches: Iterator[pa.RecordBatch], cutter: _Cutte
         watcher.advance(len(chunk.rows))
 
 
-def _open(folder: Path, manifest: Manifest, plan: Plan, shard: Shard) -> Manifest:
-    """The manifest of the folder, which is written if nothing has begun there.
+def _refuse_another(folder: Path, asked: Manifest) -> Manifest:
+    """The manifest that is there.
 
     Raises:
-        UserError: If something else has begun there.
+        UserError: If it is that of another table.
     """
-    begun = bool(part_paths(folder))
-    if begun or (folder / MANIFEST).exists():
-        stored = Manifest.load(folder)
-        differing = [name for name, value in manifest.settings.items() if stored.settings.get(name) != value]
-        if not differing:
-            return stored
-        if begun:
-            raise UserError(
-                f"{folder} holds a table made with another {' and '.join(differing)}; "
-                "choose another --output, or the same options to go on"
-            )
-    plan.recipe.bank.save(folder / BANK, str(shard))
-    manifest.save(folder, str(shard))
-    return manifest
+    stored = Manifest.load(folder)
+    differing = [
+        name for name, value in asked.settings.items() if name != MAY_CHANGE and stored.settings.get(name) != value
+    ]
+    if differing:
+        raise UserError(
+            f"{folder} holds a table made with another {' and '.join(differing)}; choose another --output, the same "
+            f"options to go on, or delete its {MANIFEST}, {BANK} and part-*.parquet to begin anew"
+        )
+    return stored
 
 
 def _finish(folder: Path, manifest: Manifest, plan: Plan, parts: int, shard: Shard) -> Manifest:
     """Write the counts, if no other shard has parts left to write."""
     if parts == 0:
-        _leave_nothing_unless_begun(folder)
         raise UserError(f"{plan.corpus.source} holds no captions")
     paths = [part_path(folder, part) for part in range(parts)]
     if not all(path.exists() for path in paths):

@@ -21,21 +21,43 @@ def written_whole(path: Path, writer: str = "") -> Iterator[Path]:
     Raises:
         UserError: If the disk is full, the folder cannot be written to, and the like.
     """
-    temporary = path.with_name(f".{path.name}{writer}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path, writer) as temporary:
         yield temporary
         temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; make room or choose another place") from error
-    finally:
-        _remove(temporary)
 
 
 def write_atomically(path: Path, text: str, writer: str = "") -> None:
     """Write a text file, whole or not at all."""
     with written_whole(path, writer) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def create_atomically(path: Path, text: str, writer: str = "") -> bool:
+    """Write a text file whole, unless there is one; of several that try at once only one does.
+
+    Returns:
+        Whether the file was written.
+    """
+    with _temporary(path, writer) as temporary:
+        temporary.write_text(text, "utf-8")
+        try:
+            path.hardlink_to(temporary)  # which, unlike a renaming, fails where the name is taken
+        except FileExistsError:
+            return False
+        return True
+
+
+@contextmanager
+def _temporary(path: Path, writer: str) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}{writer}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # a process killed while creating left it as another name of `path`
+        yield temporary
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; make room or choose another place") from error
+    finally:
+        _remove(temporary)
 
 
 def _remove(temporary: Path) -> None:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.files import write_atomically, written_whole
+from simzss.concepts.files import create_atomically, write_atomically, written_whole
 from simzss.concepts.mentions import CaptionConcepts
 from simzss.errors import UserError
 
@@ -61,9 +61,11 @@ class Manifest:
 
     def save(self, folder: Path, writer: str = "") -> None:
         """Write it into the table's folder."""
-        counts = None if self.counts is None else asdict(self.counts)
-        stored = {"schema_version": SCHEMA_VERSION, **self.settings, "counts": counts}
-        write_atomically(folder / MANIFEST, json.dumps(stored, indent=2) + "\n", writer)
+        write_atomically(folder / MANIFEST, self._text(), writer)
+
+    def create(self, folder: Path, writer: str = "") -> bool:
+        """Write it, unless the folder has a manifest already; whether it was written."""
+        return create_atomically(folder / MANIFEST, self._text(), writer)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -81,6 +83,10 @@ class Manifest:
         if version != SCHEMA_VERSION:
             raise UserError(f"{folder} is a concept table of schema {version}, this version reads {SCHEMA_VERSION}")
         return manifest
+
+    def _text(self) -> str:
+        counts = None if self.counts is None else asdict(self.counts)
+        return json.dumps({"schema_version": SCHEMA_VERSION, **self.settings, "counts": counts}, indent=2) + "\n"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import errno
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_what_is_done_is_not_done_again(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"limit": 5}, "limit"), ({"on_error": OnError.STOP}, "on_error"), ({"rows_per_part": 50}, "rows_per_part")],
+    [({"limit": 5}, "limit"), ({"rows_per_part": 50}, "rows_per_part")],
 )
 def test_other_options_into_the_same_folder_are_refused(
     source: Path, tmp_path: Path, changes: dict[str, Any], named: str
@@ -151,12 +152,48 @@ def test_other_options_into_the_same_folder_are_refused(
 
 def test_another_bank_or_corpus_into_the_same_folder_is_refused(source: Path, tmp_path: Path) -> None:
     extract(plan_for(source), tmp_path / "out")
-    other = ExtractorRecipe(ConceptBank.from_names(["cat"]), GAZETTEER, Match.EXACT, 64)
     with pytest.raises(UserError, match="another bank"):
-        extract(Plan(open_corpus(str(source)), other, OnError.SKIP, None, PART), tmp_path / "out")
+        extract(other_bank(source), tmp_path / "out")
     source.write_text(source.read_text("utf-8") + '{"caption": "one more"}\n', "utf-8")
     with pytest.raises(UserError, match="another source"):
         extract(plan_for(source), tmp_path / "out")
+
+
+def other_bank(source: Path) -> Plan:
+    recipe = ExtractorRecipe(ConceptBank.from_names(["cat"]), GAZETTEER, Match.EXACT, 64)
+    return Plan(open_corpus(str(source)), recipe, OnError.SKIP, None, PART)
+
+
+def test_another_bank_is_refused_before_the_first_part_is_there(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="line 6"):
+        extract(plan_for(source, on_error=OnError.STOP), tmp_path / "out", shard=Shard(1, 2))
+    before = contents(tmp_path / "out")
+    assert set(before) == {"bank.json", "manifest.json"}
+    with pytest.raises(UserError, match=r"another bank; .* or delete its manifest\.json, bank\.json and part-"):
+        extract(other_bank(source), tmp_path / "out", shard=Shard(2, 2))
+    assert contents(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("other", [other_bank, lambda source: plan_for(source, on_error=OnError.STOP)])
+def test_a_shard_that_fails_leaves_the_running_one_alone(
+    source: Path, tmp_path: Path, finished: dict[str, bytes], other: Callable[[Path], Plan]
+) -> None:
+    """The other run comes while the first part is being made; one asks for another bank, one meets a bad row."""
+    disturbed = 0
+
+    def disturb(_: str) -> None:
+        nonlocal disturbed
+        before = contents(tmp_path / "out")
+        if not list((tmp_path / "out").glob("part-*")):
+            with pytest.raises(UserError):
+                extract(other(source), tmp_path / "out", shard=Shard(3, 3))
+            assert contents(tmp_path / "out") == before
+            disturbed += 1
+
+    extract(plan_for(source), tmp_path / "out", shard=Shard(1, 2), watcher=Watcher(bad_row=disturb))
+    assert disturbed == 1
+    extract(plan_for(source), tmp_path / "out", shard=Shard(2, 2))
+    assert contents(tmp_path / "out") == finished
 
 
 def test_a_bad_row_stops_the_run_and_leaves_nothing(source: Path, tmp_path: Path) -> None:
@@ -172,6 +209,16 @@ def test_a_bad_row_further_on_keeps_what_is_whole(source: Path, tmp_path: Path) 
         extract(plan_for(source, on_error=OnError.STOP), tmp_path / "out")
     names = {"bank.json", "manifest.json", "part-00000.parquet", "part-00001.parquet"}
     assert set(contents(tmp_path / "out")) == names
+
+
+def test_a_run_that_a_bad_row_stopped_goes_on_without_it(source: Path, tmp_path: Path) -> None:
+    lines = source.read_text("utf-8").splitlines()
+    source.write_text("\n".join([lines[0], *lines[6:]]), "utf-8")
+    with pytest.raises(UserError, match="--on-error skip"):
+        extract(plan_for(source, on_error=OnError.STOP), tmp_path / "out")
+    extract(plan_for(source), tmp_path / "out")
+    extract(plan_for(source), tmp_path / "whole")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_skipped_rows_are_told(source: Path, tmp_path: Path) -> None:
