@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -143,18 +144,25 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
-    config = json.loads((folder / CONFIG).read_text())
+    config, tensors = _read(folder)
     if backbone_weights is not None:
         config["backbone"]["weights"] = backbone_weights
     objective = _objective(config["objective"], config["settings"])
     backbone = BackboneConfig(**_with_choices(BackboneConfig, config["backbone"]))
     model = AlignedModel(backbone, TextEncoderConfig(**config["text_encoder"]), objective)
-    load_trained(model, load_file(folder / WEIGHTS), str(folder))
+    load_trained(model, tensors, str(folder))
     if model.backbone.fingerprint() != config["backbone_hash"]:
         raise UserError(f"{folder} was trained on other weights of {config['backbone']['name']}: give those weights")
     if (folder / BANK).is_file():
         model.bank = ConceptBank.load(folder / BANK)
     return model.eval()
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        return json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
+    except (json.JSONDecodeError, SafetensorError, OSError) as error:
+        raise UserError(f"{folder} is damaged ({error}): export or copy it again") from error
 
 
 def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -> None:

@@ -80,6 +80,15 @@ def test_a_class_name_out_of_reach_is_named(model: AlignedModel) -> None:
         model.embed_prompts([prompt], [(len(prompt) - 3, len(prompt))])
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_damaged_file_is_told(model: AlignedModel, tmp_path: Path, name: str) -> None:
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / name
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UserError, match="is damaged"):
+        load_model(tmp_path / "model")
+
+
 def test_missing_and_unfitting_folders(model: AlignedModel, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no saved model"):
         load_model(tmp_path)
