@@ -39,6 +39,8 @@ def _load(path: Path, keep: set[str]) -> dict[str, list[dict[str, Any]]]:
         raise UserError(f"{path}, line {error.lineno}: broken JSON ({error.msg})") from error
     except RecursionError as error:
         raise UserError(f"{path}: JSON nested too deep for a caption file") from error
+    except ValueError as error:  # Python refuses to read numbers of thousands of digits
+        raise UserError(f"{path}: a number with too many digits for a caption file") from error
     if not isinstance(stored, dict) or not all(_is_table(stored.get(name)) for name in ("images", "annotations")):
         raise UserError(f"{path}: not a COCO caption file (no lists `images` and `annotations`); choose a --reader")
     return stored

@@ -20,7 +20,7 @@ def read_parquet(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
         caption, key = columns.pick(_scalar_columns(file.schema_arrow), path)
         wanted = [caption] if key is None else [caption, key]
         yield from _from_batches(path, file.iter_batches(BATCH_ROWS, columns=wanted), caption, key)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise UserError(f"{path}: not a readable Parquet file ({error})") from error
 
 

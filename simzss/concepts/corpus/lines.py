@@ -43,6 +43,8 @@ def _parse(line: str, place: Place) -> dict[str, object] | BadRow:
         return BadRow(f"{place}: broken JSON ({error.msg} at column {error.colno})")
     except RecursionError:
         return BadRow(f"{place}: broken JSON (nested too deep)")
+    except ValueError:  # Python refuses to read numbers of thousands of digits
+        return BadRow(f"{place}: a number with too many digits")
     return fields if isinstance(fields, dict) else BadRow(f"{place}: not a JSON object")
 
 

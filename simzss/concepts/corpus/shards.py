@@ -29,9 +29,9 @@ def read_tar(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
 def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, str, str]]:
     """Sample name, suffix and, where it may hold the caption, content of every file."""
     for member in archive:
-        if member.isfile():
-            name = PurePosixPath(member.name)
-            stem, _, suffix = name.name.partition(".")
+        name = PurePosixPath(member.name)
+        stem, _, suffix = name.name.partition(".")
+        if member.isfile() and stem:  # hidden files are no samples, such as the `._17.jpg` of tar on macOS
             file = archive.extractfile(member) if suffix in {"txt", "json", columns.caption} else None
             yield str(name.with_name(stem)), suffix, file.read().decode("utf-8", "surrogateescape") if file else ""
 

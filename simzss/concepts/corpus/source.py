@@ -1,14 +1,17 @@
 """A corpus of captions: which files, read how, in one stream."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simzss.concepts.corpus.coco import read_coco
 from simzss.concepts.corpus.columnar import read_huggingface, read_parquet
+from simzss.concepts.corpus.fingerprint import fingerprints
 from simzss.concepts.corpus.lines import read_csv, read_jsonl, read_tsv
 from simzss.concepts.corpus.rows import BadRow, Columns, Row
 from simzss.concepts.corpus.shards import read_tar
@@ -61,22 +64,30 @@ class Corpus:
     def rows(self) -> Iterator[Row | BadRow]:
         """Every row of every file, good or bad, in an order that is always the same."""
         for path in self.files:
-            try:
+            with _readable(path):
                 yield from READERS[self.reader](path, self.columns)
-            except OSError as error:
-                raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
     def about_rows(self) -> int | None:
         """About how many rows there are, where that is quickly told; for a progress bar."""
-        if self.reader is Reader.PARQUET:
-            return sum(pq.read_metadata(path).num_rows for path in self.files)
-        if self.reader in ROW_MARKS:
-            return sum(_count(path, ROW_MARKS[self.reader]) for path in self.files)
+        try:
+            if self.reader is Reader.PARQUET:
+                return sum(pq.read_metadata(path).num_rows for path in self.files)
+            if self.reader in ROW_MARKS:
+                return sum(_count(path, ROW_MARKS[self.reader]) for path in self.files)
+        except (OSError, pa.ArrowException):  # which the reading will tell, with its place
+            return None
         return None
 
     def describe(self) -> dict[str, object]:
-        """What was read, for the record: names and sizes, so that another corpus is told from this one."""
-        files = {path.name: path.stat().st_size for path in self.files if path.is_file()}
+        """What is read, for the record and so that another corpus is told from this one.
+
+        Raises:
+            UserError: If a file cannot be read.
+        """
+        files: dict[str, object] = {}
+        for path in self.files:
+            with _readable(path):
+                files.update(fingerprints(path))
         return {
             "name": Path(self.source).name if files else self.source,
             "reader": self.reader,
@@ -108,7 +119,7 @@ def open_corpus(
 def _guess(path: Path) -> Reader:
     if path.is_dir() and any((path / name).exists() for name in ("state.json", "dataset_dict.json")):
         return Reader.HUGGINGFACE
-    suffixes = {path.suffix} if path.is_file() else {file.suffix for file in path.iterdir()}
+    suffixes = {file.suffix for file in ([path] if path.is_file() else path.iterdir()) if file.is_file()}
     readers = {SUFFIXES[suffix] for suffix in suffixes if suffix in SUFFIXES}
     if len(readers) != 1:
         raise UserError(f"{path}: cannot tell how to read it; choose with --reader {'|'.join(Reader)}")
@@ -116,7 +127,16 @@ def _guess(path: Path) -> Reader:
 
 
 def _files_for(reader: Reader, folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if SUFFIXES.get(path.suffix) is reader)
+    return (path for path in sorted(folder.iterdir()) if SUFFIXES.get(path.suffix) is reader and path.is_file())
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Tell in one line that a file cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _count(path: Path, mark: bytes) -> int:

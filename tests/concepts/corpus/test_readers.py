@@ -108,6 +108,8 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     for name, row in (("b.jsonl", ROWS[0]), ("a.jsonl", ROWS[1])):
         write_jsonl(tmp_path / name, [row])
     (tmp_path / "notes.md").write_text("no captions")
+    for folder in ("c.jsonl", "d.tar"):
+        (tmp_path / folder).mkdir()
     assert list(open_corpus(str(tmp_path)).rows()) == [ROWS[1], ROWS[0]]
 
 
@@ -135,6 +137,17 @@ def test_the_fields_of_tar_samples(tmp_path: Path) -> None:
     assert problem(rows[2]).endswith("sample 3 (9): broken JSON")
 
 
+def test_hidden_files_in_a_tar_are_no_samples(tmp_path: Path) -> None:
+    """Tar on macOS puts what it knows of `17.jpg` into a file `._17.jpg` before it."""
+    path = tmp_path / "shard.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("._17.jpg", "17.jpg", "in/._17.txt", "17.txt", ".DS_Store"):
+            info = tarfile.TarInfo(name)
+            info.size = 5
+            archive.addfile(info, io.BytesIO(b"a dog"))
+    assert list(open_corpus(str(path)).rows()) == [Row("17", "a dog")]
+
+
 def problem(row: Row | BadRow) -> str:
     assert isinstance(row, BadRow)
     return row.problem
@@ -151,6 +164,7 @@ def problem(row: Row | BadRow) -> str:
         (b'{"caption": "\xff"}', "line 2: not valid UTF-8"),
         (b'{"text": "a dog"}', "line 2: no column 'caption'; the columns are: text"),
         (b"[]", "line 2: not a JSON object"),
+        (b'{"caption": "a dog", "id": ' + b"7" * 5000 + b"}", "line 2: a number with too many digits"),
         (b"[" * 100_000, "line 2: broken JSON"),
         (b'{"caption": "' + b"x" * 100_001 + b'"}', "line 2: the caption has 100001 characters"),
     ],
@@ -200,6 +214,7 @@ def test_bad_annotations_of_coco(tmp_path: Path) -> None:
         ("c.json", b'{"images": [],\n "annotations": [}', "c.json, line 2: broken JSON"),
         ("c.json", b"[]", "not a COCO caption file"),
         ("c.json", b"[" * 100_000, "JSON nested too deep"),
+        ("c.json", b'{"images": [{"id": ' + b"7" * 5000 + b"}]}", "a number with too many digits"),
         ("c.jsonl", b'{"words": "a", "n": 1}', "line 1: no caption column; the columns are: words, n"),
         ("c.csv", b"words,n\na,1\n", "no caption column; the columns are: words, n"),
         ("c.parquet", b"PAR1 no", "not a readable Parquet file"),
@@ -212,6 +227,16 @@ def test_a_bad_file_is_refused(tmp_path: Path, name: str, content: bytes, messag
     with pytest.raises(UserError) as refused:
         list(open_corpus(str(tmp_path / name)).rows())
     assert message in str(refused.value)
+
+
+def test_the_rows_of_an_unreadable_file_are_not_told(tmp_path: Path) -> None:
+    (tmp_path / "c.parquet").write_bytes(b"PAR1 no")
+    assert open_corpus(str(tmp_path / "c.parquet")).about_rows() is None
+    gone = tmp_path / "c.jsonl"
+    gone.write_text("")
+    corpus = open_corpus(str(gone))
+    gone.unlink()
+    assert corpus.about_rows() is None
 
 
 def test_a_missing_column_is_told_with_those_present(tmp_path: Path) -> None:
