@@ -4,7 +4,6 @@ The sums over images are the data set's confusion matrix; the rows themselves le
 processes share the work, and two runs be compared image by image. A shard is written whole or not at all.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Int64
 
 from simzss.benchmarks.metrics import Matrix
+from simzss.concepts.files import written_whole
 from simzss.errors import UserError
 
 SCHEMA = pa.schema(
@@ -54,10 +54,17 @@ def total(counts: Iterable[ImageCounts], classes: int) -> Matrix:
 def write_shard(path: Path, counts: Sequence[ImageCounts]) -> None:
     """Write the counts of some images."""
     columns = {name: [getattr(image, name) for image in counts] for name in SCHEMA.names}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    pq.write_table(pa.table(columns, schema=SCHEMA), unfinished)
-    unfinished.replace(path)
+    with written_whole(path) as temporary:
+        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+
+
+def read_stems(path: Path) -> list[str]:
+    """The names of the images of a shard.
+
+    Raises:
+        UserError: If the file is no such shard.
+    """
+    return _read(path, pa.schema([SCHEMA.field("stem")]))["stem"].to_pylist()
 
 
 def read_shard(path: Path) -> list[ImageCounts]:
@@ -66,9 +73,13 @@ def read_shard(path: Path) -> list[ImageCounts]:
     Raises:
         UserError: If the file is no such shard.
     """
-    try:
-        rows = pq.read_table(path, schema=SCHEMA).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{path}: not a shard of counts ({error}); delete it and run again") from error
+    rows = _read(path, SCHEMA).to_pylist()
     arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[1:]} for row in rows)
     return [ImageCounts(row["stem"], **columns) for row, columns in zip(rows, arrays, strict=True)]
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=schema)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: not a shard of counts ({error}); delete it and run again") from error

@@ -10,10 +10,13 @@ from typing import Any
 
 import yaml
 
-from simzss.benchmarks.provenance import Record, write_json
+from simzss.benchmarks.provenance import Record, read_json, write_json
 from simzss.benchmarks.runner import BenchmarkResult
-from simzss.benchmarks.spec import EIGHT
+from simzss.benchmarks.spec import EIGHT, STANDARD
+from simzss.concepts.files import write_atomically
 from simzss.segmentation.strict_yaml import from_mapping
+
+RESULTS = "results.json"
 
 COLUMNS = {
     "voc20": "VOC20",
@@ -47,16 +50,26 @@ def published_rows() -> list[Published]:
 
 
 def results_of(run: Record, results: Sequence[BenchmarkResult], seconds: float) -> Record:
-    """All there is to say about a run, ready for JSON."""
-    return {
-        "benchmarks": {result.benchmark.key: _benchmark_record(result) for result in results},
-        "limited": any(result.limited for result in results),
-        "seconds": seconds,
-        **run,
-    }
+    """All there is to say about a run, ready for JSON; `seconds` is what this part of it took."""
+    variant = run["protocol"]["names"]
+    benchmarks = {result.benchmark.key: _benchmark_record(result, variant) for result in results}
+    limited = any(result.limited for result in results)
+    return {"benchmarks": benchmarks, "limited": limited, "seconds": seconds, **run}
 
 
-def _benchmark_record(result: BenchmarkResult) -> Record:
+def with_earlier(output: Path, results: Record) -> Record:
+    """The results together with those that the same run, claimed before, wrote for other benchmarks.
+
+    Raises:
+        UserError: If what was written is damaged.
+    """
+    if not (path := output / RESULTS).is_file():
+        return results
+    benchmarks = read_json(path, keys=("benchmarks",))["benchmarks"] | results["benchmarks"]
+    return results | {"benchmarks": benchmarks, "limited": any(record["limited"] for record in benchmarks.values())}
+
+
+def _benchmark_record(result: BenchmarkResult, variant: str) -> Record:
     scores, benchmark = result.scores, result.benchmark
     columns = (scores.class_iou, scores.class_accuracy, scores.class_pixels)
     return {
@@ -64,6 +77,7 @@ def _benchmark_record(result: BenchmarkResult) -> Record:
         "images": result.images,
         "images_expected": benchmark.count,
         "limited": result.limited,
+        "names": variant if variant in benchmark.variants else STANDARD,
         "miou": _number(scores.miou),
         "pixel_accuracy": _number(scores.pixel_accuracy),
         "mean_accuracy": _number(scores.mean_accuracy),
@@ -81,17 +95,15 @@ def _number(value: float) -> float | None:
 
 def write_results(output: Path, results: Record) -> None:
     """Write `results.json` and `report.md`."""
-    write_json(output / "results.json", results)
-    unfinished = output / ".report.md.part"
-    unfinished.write_text(markdown(results), encoding="utf-8")
-    unfinished.replace(output / "report.md")
+    write_json(output / RESULTS, results)
+    write_atomically(output / "report.md", markdown(results))
 
 
 def markdown(results: Record) -> str:
     """The table next to the published rows, then every benchmark by itself."""
     protocol, model = results["protocol"], results["model"]
     benchmarks = results["benchmarks"]
-    lines = [f"# Zero-shot segmentation: {model['path']}", "", _settings_line(results), ""]
+    lines = [f"# Zero-shot segmentation: {model['path']}", "", _settings_line(results), "", *_names_line(results)]
     if any(key in EIGHT for key in benchmarks):
         own = {key: _percent(record["miou"]) + ("†" if record["limited"] else "") for key, record in benchmarks.items()}
         rows = [_row("**this run**", "yes" if protocol["pamr"] else "no", own, "")]
@@ -120,6 +132,15 @@ def _settings_line(results: Record) -> str:
         f"Protocol `{protocol['name']}` ({prompts}, {background}), "
         f"{results['precision']}, {concepts}, simzss {results['code']['simzss']} ({results['code']['source']})."
     )
+
+
+def _names_line(results: Record) -> list[str]:
+    """Which benchmarks kept their standard names, where the protocol asks for others."""
+    variant = results["protocol"]["names"]
+    standard = [record["title"] for record in results["benchmarks"].values() if record["names"] != variant]
+    if not standard:
+        return []
+    return [f"Class names: `{variant}`; standard where it renames nothing: {', '.join(standard)}.", ""]
 
 
 def _row(title: str, pamr: str, cells: Mapping[str, str], missing: str) -> str:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from simzss.benchmarks.counts import ImageCounts, read_shard, total, write_shard
+from simzss.benchmarks.counts import ImageCounts, read_shard, read_stems, total, write_shard
 from simzss.benchmarks.dataset import Sample, list_stems, read_ahead, read_sample
 from simzss.benchmarks.metrics import Matrix, Scores, confusion_matrix, scores_of
-from simzss.benchmarks.spec import Benchmark, group_by_images
+from simzss.benchmarks.spec import Benchmark, check_choice, group_by_images
 from simzss.distributed import all_sum, rank, world_size
 from simzss.segmentation.label_map import Vocabulary
 from simzss.segmentation.segmenter import Segmenter
@@ -91,8 +91,10 @@ def evaluate(
     """Evaluate several benchmarks, keeping every image's counts below `output` and skipping those already there.
 
     Raises:
-        UserError: If the data does not fit a benchmark; all are listed before the first is evaluated.
+        UserError: If two benchmarks have one key, or the data does not fit one; all are listed before the first is
+            evaluated.
     """
+    check_choice(benchmarks, segmenter.protocol.names)
     listed = {benchmark.key: list_stems(benchmark, root) for benchmark in benchmarks}
     matrices: dict[str, Matrix] = {}
     for group in group_by_images(benchmarks):
@@ -144,7 +146,7 @@ def predict(
 def _evaluate_task(segmenter: Segmenter, task: Task, output: Path, watch: Watch) -> dict[str, Matrix]:
     """Do the shards of this process that are missing, then add up all shards of all processes."""
     starts = range(0, len(task.stems), IMAGES_PER_SHARD)[rank() :: world_size()]
-    missing = [start for start in starts if not all(path.is_file() for path in _shard_paths(task, output, start))]
+    missing = [start for start in starts if not _is_counted(task, output, start)]
     stems = [(start, stem) for start in missing for stem in task.stems[start : start + IMAGES_PER_SHARD]]
     todo = Task(task.benchmarks, task.vocabularies, task.root, [stem for _, stem in stems])
     counted = watch(count_images(segmenter, todo), task.title, len(stems))
@@ -159,6 +161,12 @@ def _evaluate_task(segmenter: Segmenter, task: Task, output: Path, watch: Watch)
         )
         for index, benchmark in enumerate(task.benchmarks)
     }
+
+
+def _is_counted(task: Task, output: Path, start: int) -> bool:
+    """Whether a shard is there for every benchmark, with exactly the images that belong into it."""
+    stems = list(task.stems[start : start + IMAGES_PER_SHARD])
+    return all(path.is_file() and read_stems(path) == stems for path in _shard_paths(task, output, start))
 
 
 def _shard_paths(task: Task, output: Path, start: int) -> list[Path]:

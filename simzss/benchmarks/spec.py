@@ -28,7 +28,7 @@ class Benchmark:
     """Its short name: that of the file which describes it."""
     title: str
     source: str
-    """The data set; benchmarks of one source share images."""
+    """The data set its images are of, for people; the eight of one source also share drawn images in `bench`."""
     images: str
     """Path of an image below the data root, with `{stem}` where images differ."""
     masks: str
@@ -88,6 +88,22 @@ def load_benchmark(name: str | Path) -> Benchmark:
     else:
         raise UserError(f"no benchmark {str(name)!r}; choose among {', '.join(EIGHT)}, or give the path of a YAML file")
     return load_yaml(Benchmark, path, key=path.stem)
+
+
+def check_choice(benchmarks: Sequence[Benchmark], variant: str) -> None:
+    """Refuse benchmarks that results could not tell apart, and a name variant that nobody has.
+
+    Raises:
+        UserError: If two benchmarks have one key, or neither the packaged ones nor these have the variant.
+    """
+    keys = [benchmark.key for benchmark in benchmarks]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise UserError(f"two benchmarks are called {twice[0]!r}; leave one out, or rename its YAML file")
+    known = {STANDARD}.union(*(b.variants for b in [*benchmarks, *map(load_benchmark, EIGHT)]))
+    if variant not in known:
+        raise UserError(
+            f"no benchmark has class names {variant!r}; give in the protocol one of: {', '.join(sorted(known))}"
+        )
 
 
 def group_by_images(benchmarks: Sequence[Benchmark]) -> list[list[Benchmark]]:

@@ -18,9 +18,9 @@ from simzss.benchmarks.check import present_benchmarks
 from simzss.benchmarks.counts import ImageCounts
 from simzss.benchmarks.pictures import save_overlays
 from simzss.benchmarks.provenance import Record, claim, describe_model, describe_run
-from simzss.benchmarks.report import results_of, write_results
+from simzss.benchmarks.report import results_of, with_earlier, write_results
 from simzss.benchmarks.runner import evaluate as run_benchmarks
-from simzss.benchmarks.spec import EIGHT, load_benchmark
+from simzss.benchmarks.spec import EIGHT, check_choice, load_benchmark
 from simzss.distributed import join_processes, rank
 from simzss.errors import UserError
 from simzss.objectives.model import load_model
@@ -54,22 +54,23 @@ def evaluate(  # noqa: PLR0913  # one argument per option
 ) -> None:
     """Evaluate a model on zero-shot segmentation benchmarks, exactly to a published protocol.
 
-    Writes results.json (every score, unrounded, with all that decided it) and report.md (next to published rows).
+    Writes results.json (every score, unrounded, with all that decided it) and report.md (next to published rows);
+    benchmarks that the same run evaluated into this folder before stay in both.
     """
     started = time.perf_counter()
     chosen = [load_benchmark(name) for name in benchmarks] if benchmarks else present_benchmarks(data_root)
     settings = load_protocol(protocol) if protocol else SegmentationProtocol()
     settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
     settings = replace(settings, pamr=settings.pamr if pamr is None else pamr)
+    check_choice(chosen, settings.names)
     place = pick_device(device, join_processes())
     model = load_model(checkpoint).to(place)
     segmenter = Segmenter(model, settings, place, windows_at_once, precision is Precision.BFLOAT16)
-    run = describe_run(describe_model(checkpoint, model), segmenter, chosen, limit)
-    claim(output, run)
+    run = claim(output, describe_run(describe_model(checkpoint, model), segmenter, chosen, data_root, limit))
     results = run_benchmarks(segmenter, chosen, data_root, output, limit=limit, watch=watch)
     if rank() != 0:
         return
-    record = results_of(run, results, time.perf_counter() - started)
+    record = with_earlier(output, results_of(run, results, time.perf_counter() - started))
     write_results(output, record)
     pictures = save_overlays(segmenter, chosen, data_root, output, overlays) if overlays else []
     show(record, [output / "report.md", *pictures])

@@ -13,7 +13,7 @@ from simzss.benchmarks.spec import EIGHT, load_benchmark
 RUN = {
     "model": {"path": "runs/x/model", "bank": {"kind": "file", "hash": "abc", "concepts": 7}},
     "protocol": {"name": "tcl", "templates": "tcl9", "class_token": "eos", "background": "threshold", "threshold": 0.2}
-    | {"pamr": False},
+    | {"pamr": False, "names": "proxyclip"},
     "precision": "float32",
     "code": {"simzss": "0.1.0", "source": "123"},
 }
@@ -47,6 +47,12 @@ def test_scores_stand_beside_published_rows_and_unknown_ones_stay_unknown() -> N
     assert lines["TCL"] == "| TCL | no | 77.5 | 30.3 | 19.6 | 23.5 | 14.9 | 51.2 | 24.3 | 30.4 |"
     assert lines["SimZSS ViT-B/14, LAION-400M (VOC21 as quoted by another paper)"].count("?") == 7
     assert lines["Talk2DINO ViT-B"].endswith("| - | - | - |")
+
+
+def test_benchmarks_that_the_variant_renames_nothing_in_are_named() -> None:
+    assert "Class names: `proxyclip`; standard where it renames nothing: Cityscapes" in markdown(results())
+    standard = results_of(RUN | {"protocol": RUN["protocol"] | {"names": "standard"}}, [], 0.0)  # type: ignore[operator]
+    assert "Class names" not in markdown(standard)
 
 
 def test_every_published_figure_names_one_of_the_eight() -> None:

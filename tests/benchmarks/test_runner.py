@@ -19,7 +19,7 @@ from simzss.errors import UserError
 from simzss.segmentation.label_map import Vocabulary
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
-from tests.benchmarks.trees import oracle_for, write_tree
+from tests.benchmarks.trees import oracle_for, write_pair, write_tree
 from tests.benchmarks.variants import uncounted
 from tests.segmentation.fakes import ColourModel
 
@@ -115,6 +115,24 @@ def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.Monkey
     (result,) = evaluate(segmenter, [benchmark], tmp_path / "data", out, watch=watching)
     assert watched == [("ade20k", len(masks) - 2)]
     assert np.array_equal(result.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
+
+
+def test_shards_of_other_images_are_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that came in between moves all later ones to other shards."""
+    monkeypatch.setattr(runner, "IMAGES_PER_SHARD", 2)
+    benchmark = uncounted("ade20k")
+    write_tree(tmp_path / "data", benchmark)
+    segmenter, out = exact(benchmark), tmp_path / "out"
+    evaluate(segmenter, [benchmark], tmp_path / "data", out)
+    write_pair(tmp_path / "data", benchmark, "picture_00", np.full((9, 9), 7, dtype=np.uint8))
+    (again,) = evaluate(segmenter, [benchmark], tmp_path / "data", out)
+    assert np.array_equal(again.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
+
+
+def test_two_benchmarks_of_one_key_are_refused(tmp_path: Path) -> None:
+    benchmark = uncounted("ade20k")
+    with pytest.raises(UserError, match="two benchmarks are called 'ade20k'"):
+        evaluate(exact(benchmark), [benchmark, replace(benchmark, count=1)], tmp_path, tmp_path / "out")
 
 
 def test_class_vectors_from_elsewhere(tmp_path: Path) -> None:

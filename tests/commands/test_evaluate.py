@@ -91,6 +91,71 @@ def test_other_settings_never_mix_with_an_earlier_run(scene: Path) -> None:
         evaluate(scene, "--limit", "2")
 
 
+def test_other_data_is_refused(scene: Path) -> None:
+    write_colours(scene)
+    evaluate(scene)
+    (scene / "data").rename(scene / "there")
+    (scene / "data").symlink_to(scene / "there")  # the same name, other data
+    with pytest.raises(UserError, match=r"another data_root \(.*data instead of .*there\)"):
+        evaluate(scene)
+
+
+def test_a_folder_grows_benchmark_by_benchmark(scene: Path) -> None:
+    """Results of both stay, and neither description may change later."""
+    write_colours(scene)
+    first = evaluate(scene)
+    (scene / "twin.yaml").write_text(yaml.safe_dump(SHAPES | {"names": ["red", "green", "blue"], "title": "Twin"}))
+    both = evaluate(scene, benchmarks="twin.yaml")
+    assert list(both["benchmarks"]) == list(both["specs"]) == ["colours", "twin"]  # type: ignore[call-overload]
+    assert both["benchmarks"]["colours"] == first["benchmarks"]["colours"]  # type: ignore[index]
+    assert "Twin" in (scene / "out" / "report.md").read_text()
+    (scene / "twin.yaml").write_text(yaml.safe_dump(SHAPES | {"names": ["red", "green", "violet"]}))
+    with pytest.raises(UserError, match="another specs twin"):
+        evaluate(scene, benchmarks="twin.yaml")
+    (scene / "colours.yaml").write_text(yaml.safe_dump(SHAPES | {"title": "Other words for people"}))
+    evaluate(scene)
+
+
+def test_two_benchmarks_of_one_name_are_refused(scene: Path) -> None:
+    write_colours(scene)
+    (scene / "more").mkdir()
+    (scene / "more" / "colours.yaml").write_text(yaml.safe_dump(SHAPES | {"background": True}))
+    with pytest.raises(UserError, match="two benchmarks are called 'colours'"):
+        evaluate(scene, "--benchmarks", str(scene / "more" / "colours.yaml"))
+    assert not (scene / "out").exists()
+
+
+def test_a_name_variant_that_nobody_has_is_refused(scene: Path) -> None:
+    write_colours(scene)
+    (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"names": "clip_dinosaur"}))
+    with pytest.raises(UserError, match=r"no benchmark has class names 'clip_dinosaur'; .* proxyclip, standard"):
+        evaluate(scene)
+    (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"names": "proxyclip"}))
+    assert evaluate(scene)["benchmarks"]["colours"]["names"] == "standard"  # type: ignore[index]
+    assert (
+        "Class names: `proxyclip`; standard where it renames nothing: Colours"
+        in (scene / "out" / "report.md").read_text()
+    )
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_record_of_a_run_is_named(scene: Path, content: str) -> None:
+    write_colours(scene)
+    (scene / "out").mkdir()
+    (scene / "out" / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json: not written by .* evaluate anew"):
+        evaluate(scene)
+
+
+def test_a_place_that_cannot_be_written_to_is_found_out_before_the_work(
+    scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_colours(scene)
+    monkeypatch.setattr("simzss.commands.evaluate.run_benchmarks", lambda *_, **__: pytest.fail("work was begun"))
+    with pytest.raises(UserError, match=r"cannot write .*small\.yaml/out/run\.json"):
+        evaluate(scene, output="small.yaml/out")
+
+
 def test_precision_and_pamr_are_told(scene: Path) -> None:
     write_colours(scene)
     results = evaluate(scene, "--precision", "bfloat16", "--pamr", "--limit", "1", "--windows-at-once", "3")
