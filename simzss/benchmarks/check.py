@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from simzss.benchmarks.dataset import list_stems, read_ahead, read_sample
+from simzss.benchmarks.dataset import find_stems, list_stems, missing_files, problems_of, read_ahead, read_sample
 from simzss.benchmarks.spec import EIGHT, Benchmark, load_benchmark
 from simzss.errors import UserError
 
@@ -16,13 +16,14 @@ class Finding:
 
     benchmark: Benchmark
     images: int
+    """Of those that belong to it, how many are there."""
     problems: tuple[str, ...]
     """What keeps it from being evaluated; none means ready."""
 
 
 def is_present(benchmark: Benchmark, root: Path) -> bool:
     """Whether anything of a benchmark's images is there."""
-    return (root / benchmark.images.split("{stem}")[0]).is_dir()
+    return (root / benchmark.image_folder).is_dir()
 
 
 def present_benchmarks(root: Path) -> list[Benchmark]:
@@ -40,9 +41,11 @@ def present_benchmarks(root: Path) -> list[Benchmark]:
 def inspect(benchmark: Benchmark, root: Path) -> Finding:
     """Look for the files of a benchmark and count them."""
     try:
-        return Finding(benchmark, len(list_stems(benchmark, root)), ())
+        stems = find_stems(benchmark, root)
     except UserError as error:
         return Finding(benchmark, 0, (str(error),))
+    present = len(stems) - len(missing_files(benchmark.images, root, stems))
+    return Finding(benchmark, present, tuple(problems_of(benchmark, root, stems)))
 
 
 def read_everything(benchmark: Benchmark, root: Path) -> Iterator[str | None]:

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from simzss.benchmarks.dataset import read_ahead, read_image
+from simzss.benchmarks.dataset import read_ahead, read_image, to_rgb
 from simzss.errors import UserError
 from simzss.segmentation.prompts import PromptModel, embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
@@ -49,7 +49,7 @@ class LabelledImages:
     def read(self, index: int) -> UInt8[np.ndarray, "height width 3"]:
         """Decode an image to RGB."""
         image = self.images[index]
-        return read_image(image) if isinstance(image, Path) else np.array(image["image"].convert("RGB"))
+        return read_image(image) if isinstance(image, Path) else to_rgb(image["image"])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """From a data root to images with labels, refusing whatever would silently spoil a score.
 
 Images are decoded to RGB as they are stored. Masks are read as indices (a palette stays a palette: converting it to
-grey or colour destroys the ids). An image that asks viewers to turn it (EXIF orientation) is refused: readers differ in
-whether they obey, and masks are never turned. Ground truth is never resized.
+grey or colour destroys the ids). An image with a mask that asks viewers to turn it (EXIF orientation) is refused:
+readers differ in whether they obey, and masks are never turned. A photograph without a mask is turned. Ground truth is
+never resized.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from simzss.benchmarks.labels import Labels, Raw
 from simzss.benchmarks.spec import Benchmark
@@ -38,24 +40,46 @@ class Sample:
 
 
 def list_stems(benchmark: Benchmark, root: Path) -> list[str]:
-    """The images of a benchmark, in the order of its split file or sorted.
+    """The images of a benchmark, in the order of its split file or sorted, if all is there.
 
     Raises:
         UserError: If the root, the split file, an image or a mask is missing, or the count is wrong.
     """
-    remedy = f"get it with: {benchmark.obtain}"
+    stems = find_stems(benchmark, root)
+    if problems := problems_of(benchmark, root, stems):
+        raise UserError(problems[0])
+    return stems
+
+
+def find_stems(benchmark: Benchmark, root: Path) -> list[str]:
+    """The images of a benchmark, in the order of its split file or sorted, whether or not all is there.
+
+    Raises:
+        UserError: If the root or the split file is missing, or there is no image at all.
+    """
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give the data root that `simzss data check` accepts")
     stems = _stems_from_split(benchmark, root) if benchmark.split else _stems_from_folder(benchmark, root)
     if not stems:
-        raise UserError(f"{benchmark.key}: no image fits {root / benchmark.images}; {remedy}")
-    for stem in stems:
-        for pattern in (benchmark.images, benchmark.masks):
-            if not (path := root / pattern.format(stem=stem)).is_file():
-                raise UserError(f"{benchmark.key}: {path} is missing; {remedy}")
-    if benchmark.count is not None and len(stems) != benchmark.count:
-        raise UserError(f"{benchmark.key}: {len(stems)} images instead of {benchmark.count} under {root}; {remedy}")
+        raise UserError(f"{benchmark.key}: no image fits {root / benchmark.images}; get it with: {benchmark.obtain}")
     return stems
+
+
+def problems_of(benchmark: Benchmark, root: Path, stems: Sequence[str]) -> list[str]:
+    """What is wrong with the files of these images: images missing, masks missing, another count."""
+    found, remedy = [], f"get it with: {benchmark.obtain}"
+    for kind, pattern in (("images", benchmark.images), ("masks", benchmark.masks)):
+        if missing := missing_files(pattern, root, stems):
+            rest = f" and {len(missing) - 1:,} more {kind} are" if len(missing) > 1 else " is"
+            found.append(f"{benchmark.key}: {missing[0]}{rest} missing; {remedy}")
+    if benchmark.count is not None and len(stems) != benchmark.count:
+        found.append(f"{benchmark.key}: {len(stems)} images instead of {benchmark.count} under {root}; {remedy}")
+    return found
+
+
+def missing_files(pattern: str, root: Path, stems: Sequence[str]) -> list[Path]:
+    """The files of a pattern that are not there."""
+    return [path for stem in stems if not (path := root / pattern.format(stem=stem)).is_file()]
 
 
 def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
@@ -67,11 +91,11 @@ def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
 
 
 def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:
-    """Every image below the folder before `{stem}`, in subfolders too (Cityscapes has one per city)."""
-    before, after = benchmark.images.split("{stem}")
-    folder = root / before
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob(f"*{after}"))
-    return sorted(name.removesuffix(after) for name in names)
+    """Every image that fits the pattern, in subfolders too (Cityscapes has one per city)."""
+    before, *between = map(re.escape, benchmark.images.split("{stem}"))
+    pattern = re.compile(before + "(.+)" + r"\1".join(between))  # a second {stem} repeats the first
+    names = (path.relative_to(root).as_posix() for path in (root / benchmark.image_folder).rglob("*"))
+    return sorted(match[1] for name in names if (match := pattern.fullmatch(name)))
 
 
 def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sample:
@@ -81,7 +105,7 @@ def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sampl
         UserError: If a file is damaged, of the wrong kind, or image and mask do not fit.
     """
     image_path = root / benchmarks[0].images.format(stem=stem)
-    image = read_image(image_path)
+    image = _read_as_stored(image_path)
     raw: dict[Path, Raw] = {}
     labels = []
     for benchmark in benchmarks:
@@ -96,18 +120,28 @@ def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sampl
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode an image to RGB.
+    """Decode a photograph to RGB, turned as it asks.
 
     Raises:
-        UserError: If it cannot be decoded, or asks to be turned.
+        UserError: If it cannot be decoded.
     """
+    return to_rgb(_open(path))
+
+
+def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels of a photograph, turned as it asks."""
+    return np.array(ImageOps.exif_transpose(image).convert("RGB"))  # a copy: torch shares only writable arrays
+
+
+def _read_as_stored(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode an image that has a mask to RGB; refuse one that asks to be turned."""
     image = _open(path)
     if (turn := image.getexif().get(ORIENTATION, 1)) != 1:
         raise UserError(
             f"{path}: EXIF orientation {turn}; if the mask fits the pixels as stored, remove the tag "
             "(exiftool -Orientation= FILE), otherwise turn the pixels"
         )
-    return np.array(image.convert("RGB"))  # a copy: torch shares only writable arrays
+    return to_rgb(image)
 
 
 def read_mask(path: Path, bits: int) -> Raw:

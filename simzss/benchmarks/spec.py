@@ -53,6 +53,8 @@ class Benchmark:
         for pattern in (self.images, self.masks):
             if "{stem}" not in pattern:
                 raise UserError(f"{where}: the path {pattern!r} lacks {{stem}}")
+            if set("{}") & set(pattern.replace("{stem}", "")):
+                raise UserError(f"{where}: the path {pattern!r} has other braces than those of {{stem}}")
         if len(set(self.names)) != len(self.names) or not self.names:
             raise UserError(f"{where}: class names must be present and differ")
         for variant, renamed in self.variants.items():
@@ -64,6 +66,11 @@ class Benchmark:
     def table(self) -> LabelTable:
         """Raw mask values to class ids."""
         return LabelTable.of(self.labels, len(self.names), f"benchmark {self.key}")
+
+    @property
+    def image_folder(self) -> str:
+        """The folder below the data root that all images are in, at any depth."""
+        return self.images.partition("{stem}")[0].rpartition("/")[0]
 
     def words(self, variant: str) -> tuple[tuple[str, ...], ...]:
         """What every class is called in a variant; its standard name where the variant says nothing."""

@@ -1,15 +1,17 @@
 """Readers: what they read, and the one line each damaged file gets."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from simzss.benchmarks.dataset import list_stems, read_ahead, read_image, read_mask, read_sample
+from simzss.benchmarks.check import inspect, is_present
+from simzss.benchmarks.dataset import list_stems, problems_of, read_ahead, read_image, read_mask, read_sample
 from simzss.benchmarks.spec import EIGHT, load_benchmark
 from simzss.errors import UserError
-from tests.benchmarks.trees import write_tree
+from tests.benchmarks.trees import write_pair, write_tree
 from tests.benchmarks.variants import uncounted
 
 
@@ -99,15 +101,47 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
         read_image(path)
 
 
-def test_an_image_that_asks_to_be_turned_is_refused(tmp_path: Path) -> None:
-    image, exif = Image.new("RGB", (4, 3)), Image.Exif()
-    exif[0x0112] = 6
-    image.save(tmp_path / "x.jpg", exif=exif)
+def test_an_image_that_asks_to_be_turned_is_refused_with_a_mask_and_turned_without(tmp_path: Path) -> None:
+    ade, exif = uncounted("ade20k"), Image.Exif()
+    write_pair(tmp_path, ade, "x", np.zeros((3, 4), dtype=np.uint8))
+    path = tmp_path / ade.images.format(stem="x")
+    pixels = np.zeros((16, 32, 3), dtype=np.uint8)
+    pixels[:, :16] = 255
+    exif[0x0112] = 6  # to be turned a quarter to the right: what is left comes to the top
+    Image.fromarray(pixels).save(path, exif=exif, quality=100)
     with pytest.raises(UserError, match=r"x\.jpg: EXIF orientation 6; .* remove the tag"):
-        read_image(tmp_path / "x.jpg")
+        read_sample([ade], tmp_path, "x")
+    turned = read_image(path)
+    assert turned.shape == (32, 16, 3)
+    assert (turned[:8] > 200).all()
+    assert (turned[24:] < 50).all()
     exif[0x0112] = 1
-    image.save(tmp_path / "x.jpg", exif=exif)
-    assert read_image(tmp_path / "x.jpg").shape == (3, 4, 3)
+    Image.fromarray(pixels[:3, :4]).save(path, exif=exif)
+    assert read_image(path).shape == read_sample([ade], tmp_path, "x").image.shape == (3, 4, 3)
+
+
+@pytest.mark.parametrize("images", ["{stem}/{stem}.png", "here/im_{stem}.png", "here/{stem}/im_{stem}_x.png"])
+def test_the_stem_may_stand_anywhere_in_a_pattern(tmp_path: Path, images: str) -> None:
+    benchmark = replace(uncounted("ade20k"), images=images, masks="masks/{stem}.png")
+    for stem in ("b", "a", "c"):
+        write_pair(tmp_path, benchmark, stem, np.zeros((3, 4), dtype=np.uint8))
+    stray = (tmp_path / images.format(stem="a")).with_name("other.png")
+    stray.write_bytes(b"")
+    assert list_stems(benchmark, tmp_path) == ["a", "b", "c"]
+    assert is_present(benchmark, tmp_path)
+
+
+def test_all_problems_are_told_with_their_numbers(tmp_path: Path) -> None:
+    voc = load_benchmark("voc20")
+    stems = list(write_tree(tmp_path, voc))
+    for pattern, count in ((voc.images, 1), (voc.masks, 3)):
+        for stem in stems[:count]:
+            (tmp_path / pattern.format(stem=stem)).unlink()
+    image, masks, number = problems_of(voc, tmp_path, stems)
+    assert "picture_0.jpg is missing" in image
+    assert "picture_0.png and 2 more masks are missing" in masks
+    assert "5 images instead of 1449" in number
+    assert inspect(voc, tmp_path).images == 4
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])

@@ -93,6 +93,7 @@ def test_a_ninth_is_one_file(tmp_path: Path) -> None:
     ("change", "complaint"),
     [
         ({"images": "images/a.png"}, "lacks {stem}"),
+        ({"masks": "{city}/{stem}.png"}, "other braces than those of {stem}"),
         ({"names": ["a", "a", "b"]}, "must be present and differ"),
         ({"names": []}, "must be present and differ"),
         ({"variants": {"mine": {"moon": ["sun"]}}}, "renames 'moon', which is no class"),
