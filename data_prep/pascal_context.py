@@ -26,7 +26,9 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 from rich.progress import track
 
+from simzss.concepts.files import write_atomically
 from simzss.errors import UserError
+from simzss.segmentation.render import save_png
 
 # fmt: off
 IDS = (
@@ -93,25 +95,17 @@ def convert(annotations: Path, root: Path) -> None:
     for region in regions:
         of_image[region["image_id"]].append(region)
     folder = root / "VOCdevkit" / "VOC2010"
-    (folder / "SegmentationClassContext").mkdir(parents=True, exist_ok=True)
     stems: dict[str, list[str]] = defaultdict(list)
     for image in track(images, "drawing masks"):
         stem = Path(image["file_name"]).stem
         mask = draw(of_image[image["image_id"]], image["height"], image["width"])
-        _save(Image.fromarray(mask), folder / "SegmentationClassContext" / f"{stem}.png")
+        save_png(Image.fromarray(mask), folder / "SegmentationClassContext" / f"{stem}.png")
         stems[image["phase"]].append(stem)
-    (folder / "ImageSets" / "SegmentationContext").mkdir(parents=True, exist_ok=True)
     for phase, found in sorted(stems.items()):
-        (folder / "ImageSets" / "SegmentationContext" / f"{phase}.txt").write_text("\n".join(sorted(found)) + "\n")
+        write_atomically(folder / "ImageSets/SegmentationContext" / f"{phase}.txt", "\n".join(sorted(found)) + "\n")
         expected = COUNTS.get(phase)
         note = "" if expected in {None, len(found)} else f" (published: {expected:,})"
         print(f"{phase}: {len(found):,} images{note}")
-
-
-def _save(image: Image.Image, path: Path) -> None:
-    unfinished = path.with_suffix(".part")
-    image.save(unfinished, format="PNG")
-    unfinished.replace(path)
 
 
 def main() -> None:

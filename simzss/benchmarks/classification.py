@@ -81,6 +81,30 @@ def from_folder(folder: Path) -> LabelledImages:
     return LabelledImages(tuple(one.name.replace("_", " ") for one in folders), images, tuple(labels))
 
 
+def is_saved(folder: Path) -> bool:
+    """Whether a folder holds a Hugging Face data set that `save_to_disk` wrote."""
+    return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
+
+
+def from_saved(folder: Path, split: str) -> LabelledImages:
+    """A data set that `save_to_disk` wrote: one of its splits, or the only one.
+
+    Raises:
+        UserError: If it is damaged, lacks the split, or has other columns.
+    """
+    import datasets  # noqa: PLC0415  # slow to import, and needed here only
+
+    try:
+        saved = datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder}: cannot be read as a saved Hugging Face data set ({error}); save it anew") from error
+    if not isinstance(saved, datasets.DatasetDict):
+        return from_dataset(saved)
+    if split not in saved:
+        raise UserError(f"{folder}: no split {split!r}; give as --split one of: {', '.join(saved)}")
+    return from_dataset(saved[split])
+
+
 def from_dataset(dataset: Any) -> LabelledImages:
     """A split of a Hugging Face data set with the columns `image` and `label`, the latter with class names.
 

@@ -5,7 +5,6 @@ added up and the scores taken as for a data set; the middle 95 % of the differen
 so that no simpler test applies.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from simzss.benchmarks.counts import ImageCounts, read_shard
-from simzss.benchmarks.provenance import Record
+from simzss.benchmarks.provenance import Record, read_json
+from simzss.benchmarks.report import RESULTS
 from simzss.errors import UserError
 
 DRAWS = 2000
@@ -32,9 +32,16 @@ class Run:
     results: Record
 
     def images(self, key: str) -> list[ImageCounts]:
-        """The counts of every image of a benchmark, ordered by name."""
-        shards = sorted((self.folder / "counts" / key).glob("*.parquet"))
-        return sorted((image for shard in shards for image in read_shard(shard)), key=lambda image: image.stem)
+        """The counts of every image of a benchmark, ordered by name.
+
+        Raises:
+            UserError: If they are not those that the results were made from.
+        """
+        folder, expected = self.folder / "counts" / key, self.results["benchmarks"][key]["images"]
+        counts = [image for shard in sorted(folder.glob("*.parquet")) for image in read_shard(shard)]
+        if len(counts) != expected:
+            raise UserError(f"{folder}: counts of {len(counts)} images, results of {expected}; delete it and evaluate")
+        return sorted(counts, key=lambda image: image.stem)
 
 
 @dataclass(frozen=True)
@@ -62,17 +69,14 @@ def load_run(folder: Path) -> Run:
     Raises:
         UserError: If the folder holds none.
     """
-    try:
-        return Run(folder, json.loads((folder / "results.json").read_text()))
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{folder}: no results of `simzss evaluate` here ({error})") from error
+    return Run(folder, read_json(folder / RESULTS, ("benchmarks", "specs", "protocol", "code", "precision")))
 
 
 def compare_runs(first: Run, second: Run, seed: int = 0) -> list[Comparison]:
     """Compare every benchmark that both runs evaluated on the same images.
 
     Raises:
-        UserError: If there is none, or its images differ.
+        UserError: If there is none, or its description or its images differ.
     """
     shared = [key for key in first.results["benchmarks"] if key in second.results["benchmarks"]]
     if not shared:
@@ -81,6 +85,8 @@ def compare_runs(first: Run, second: Run, seed: int = 0) -> list[Comparison]:
 
 
 def _compare(first: Run, second: Run, key: str, rng: np.random.Generator) -> Comparison:
+    if first.results["specs"][key] != second.results["specs"][key]:
+        raise UserError(f"{key}: {first.folder} and {second.folder} evaluated other classes, masks or images under it")
     images = [run.images(key) for run in (first, second)]
     if [image.stem for image in images[0]] != [image.stem for image in images[1]]:
         raise UserError(f"{key}: {first.folder} and {second.folder} looked at different images; give both one --limit")

@@ -7,7 +7,7 @@ from pathlib import Path
 from simzss.benchmarks.dataset import list_stems, read_ahead, read_sample
 from simzss.benchmarks.runner import choose, predict, vocabulary_for
 from simzss.benchmarks.spec import Benchmark
-from simzss.segmentation.render import Panel, Row, draw
+from simzss.segmentation.render import Panel, Row, draw, save_png
 from simzss.segmentation.segmenter import Segmenter
 
 
@@ -29,5 +29,5 @@ def save_overlays(
     paths = [output / f"overlays_{benchmark.key}.png" for benchmark in benchmarks]
     for benchmark, path in zip(benchmarks, paths, strict=True):
         rows = segment_some(segmenter, benchmark, root, count, "prediction")
-        draw(rows, benchmark.names).save(path)
+        save_png(draw(rows, benchmark.names), path)
     return paths

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from simzss.benchmarks import speed
-from simzss.benchmarks.provenance import write_json
+from simzss.benchmarks.provenance import check_writable, write_json
 from simzss.benchmarks.spec import load_benchmark
 from simzss.commands.evaluate import Precision, pick_device
 
@@ -25,6 +25,8 @@ def bench_evaluate(  # one argument per option
     json: Annotated[Path | None, typer.Option(help="write all numbers to this file")] = None,
 ) -> None:
     """Measure evaluation against a plain loop, by stage, and its peak memory; on drawn images with random weights."""
+    if json:
+        check_writable(json)
     place, console = pick_device(device), Console()
     record: dict[str, Any] = {"device": _name(place), "threads": torch.get_num_threads(), "backbone": backbone}
     pair = [load_benchmark("coco_stuff"), load_benchmark("coco_object")]

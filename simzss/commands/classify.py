@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from simzss.benchmarks.classification import LabelledImages, from_dataset, from_folder
+from simzss.benchmarks.classification import LabelledImages, from_dataset, from_folder, from_saved, is_saved
 from simzss.benchmarks.classification import classify as run_classification
-from simzss.benchmarks.provenance import describe_model, write_json
+from simzss.benchmarks.provenance import check_writable, describe_model, write_json
 from simzss.commands.evaluate import pick_device
 from simzss.errors import UserError
 from simzss.objectives.model import load_model
@@ -18,7 +18,9 @@ from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 
 def classify(  # one argument per option
     checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
-    data: Annotated[str, typer.Argument(help="folder with one folder per class, or a Hugging Face data set")],
+    data: Annotated[
+        str, typer.Argument(help="folder with one folder per class, or a Hugging Face data set (saved, or its name)")
+    ],
     *,
     split: Annotated[str, typer.Option(help="of a Hugging Face data set")] = "test",
     names: Annotated[Path | None, typer.Option(help="class names, one per line, instead of the data's own")] = None,
@@ -28,7 +30,9 @@ def classify(  # one argument per option
     json: Annotated[Path | None, typer.Option(help="write the result to this file")] = None,
 ) -> None:
     """Classify whole images by the names of their classes, and report top-1 and top-5 accuracy."""
-    images = from_folder(Path(data)) if Path(data).is_dir() else from_dataset(_hugging_face(data, split))
+    if json:
+        check_writable(json)
+    images = _load(data, split)
     if names:
         images = _renamed(images, names)
     place = pick_device(device)
@@ -44,6 +48,14 @@ def classify(  # one argument per option
     if json:
         settings = {"data": data, "classes": len(images.names), "templates": templates, "size": size}
         write_json(json, asdict(accuracy) | {"settings": settings, "model": describe_model(checkpoint, model)})
+
+
+def _load(data: str, split: str) -> LabelledImages:
+    """The images of a folder, of a data set saved in one, or of a data set of that name."""
+    folder = Path(data)
+    if is_saved(folder):
+        return from_saved(folder, split)
+    return from_folder(folder) if folder.is_dir() else from_dataset(_hugging_face(data, split))
 
 
 def _hugging_face(name: str, split: str) -> object:

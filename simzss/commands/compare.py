@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simzss.benchmarks.compare import LEVEL, Comparison, compare_runs, load_run, settings_that_differ
-from simzss.benchmarks.provenance import write_json
+from simzss.benchmarks.provenance import check_writable, write_json
 
 
 def compare(
@@ -21,6 +21,8 @@ def compare(
     json: Annotated[Path | None, typer.Option(help="write all of it to this file")] = None,
 ) -> None:
     """Compare two runs: mIoU with a paired bootstrap interval over images, and the classes that changed most."""
+    if json:
+        check_writable(json)
     runs = load_run(first), load_run(second)
     comparisons = compare_runs(*runs)
     console = Console()

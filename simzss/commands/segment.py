@@ -10,11 +10,12 @@ import typer
 from rich.console import Console
 
 from simzss.benchmarks.dataset import read_image
+from simzss.benchmarks.provenance import check_writable
 from simzss.commands.evaluate import pick_device
 from simzss.errors import UserError
 from simzss.objectives.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
-from simzss.segmentation.render import Panel, Row, draw, save_label_map
+from simzss.segmentation.render import Panel, Row, draw, save_label_map, save_png
 from simzss.segmentation.segmenter import Segmenter
 
 
@@ -37,21 +38,32 @@ def segment(  # one argument per option
     names = [name.strip() for name in classes.split(",") if name.strip()]
     if not names:
         raise UserError('--classes names nothing; give for example --classes "cat, dog"')
+    results = [output / f"{path.stem}_labels.png" for path in images]
+    _check(images, results)
     place = pick_device(device)
     settings = load_protocol(protocol) if protocol else SegmentationProtocol()
     settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
     segmenter = Segmenter(load_model(checkpoint).to(place), settings, place)
     shown = names if threshold is None else ["background", *names]
     vocabulary = segmenter.vocabulary(shown, has_background=threshold is not None)
-    output.mkdir(parents=True, exist_ok=True)
-    for path in images:
+    for path, result in zip(images, results, strict=True):
         photograph = read_image(path)
         labels = segmenter.segment(torch.from_numpy(photograph), vocabulary).cpu().numpy()
-        save_label_map(labels, output / f"{path.stem}_labels.png")
+        save_label_map(labels, result)
         picture = draw([Row(photograph, [Panel("segmentation", labels)])], shown, height=min(photograph.shape[0], 480))
-        picture.save(output / f"{path.stem}_overlay.png")
+        save_png(picture, output / f"{path.stem}_overlay.png")
         shares = np.bincount(labels.ravel(), minlength=len(shown)) / labels.size
         told = ", ".join(
             f"{shown[index]} {100 * shares[index]:.1f} %" for index in np.argsort(-shares) if shares[index]
         )
         Console().print(f"{path}: {told}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _check(images: list[Path], results: list[Path]) -> None:
+    """Refuse photographs whose results would overwrite each other, and a place for them that cannot be written to."""
+    for index, result in enumerate(results):
+        if (first := results.index(result)) != index:
+            raise UserError(
+                f"{images[first]} and {images[index]} would both become {result}; give each an own --output"
+            )
+        check_writable(result)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from simzss.concepts.files import written_whole
 from simzss.errors import UserError
 
 GAP, LEGEND_ROW, FONT_SIZE = 8, 24, 15
@@ -147,6 +148,10 @@ def save_label_map(labels: LabelMap, path: Path) -> None:
         raise UserError(f"{path}: class ids must lie within 0..255 for a label map of 8 bits")
     image = Image.fromarray(labels.astype(np.uint8))
     image.putpalette([level for rank in range(256) for level in _colour(rank)])
-    unfinished = path.with_name(f".{path.name}.part")
-    image.save(unfinished, format="PNG")
-    unfinished.replace(path)
+    save_png(image, path)
+
+
+def save_png(image: Image.Image, path: Path) -> None:
+    """Write a picture, whole or not at all."""
+    with written_whole(path) as temporary:
+        image.save(temporary, format="PNG")

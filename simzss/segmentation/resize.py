@@ -24,13 +24,13 @@ class Size:
 def target_size(size: Size, short_side: int | None, long_cap: int) -> Size:
     """The size that keeps the proportions, brings the shorter side to `short_side` and the longer under the cap.
 
-    mmcv's `rescale_size`: one factor for both sides, the product rounded half up.
+    mmcv's `rescale_size`: one factor for both sides, the product rounded half up. No side vanishes, however thin.
     """
     if short_side is None:
         return size
     longer, shorter = max(size.height, size.width), min(size.height, size.width)
     factor = min(long_cap / longer, short_side / shorter)
-    return Size(int(size.height * factor + 0.5), int(size.width * factor + 0.5))
+    return Size(max(1, int(size.height * factor + 0.5)), max(1, int(size.width * factor + 0.5)))
 
 
 def resize(

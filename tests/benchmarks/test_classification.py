@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from simzss.benchmarks.classification import LabelledImages, classify, from_dataset, from_folder, prepare
+from simzss.benchmarks.classification import LabelledImages, classify, from_dataset, from_folder, from_saved, prepare
 from simzss.cli import run
 from simzss.errors import UserError
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
@@ -82,6 +82,33 @@ def test_a_hugging_face_data_set(tmp_path: Path) -> None:
     assert (folder.names, folder.labels) == (data.names, data.labels)
     with pytest.raises(UserError, match="has the columns text; an image and a named label are needed"):
         from_dataset(datasets.Dataset.from_dict({"text": ["x"]}))
+
+
+def test_a_saved_hugging_face_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "images", {"a_cat": [10], "a_dog": [20, 30]})
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a cat", "a dog"])})
+    images = [str(path) for path in sorted(tmp_path.rglob("*.png"))]
+    one = datasets.Dataset.from_dict({"image": images, "label": [0, 1, 1]}, features=features)
+    one.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": one, "val": one.select([2])}).save_to_disk(str(tmp_path / "splits"))
+    capsys.readouterr()
+    words = ["classify", str(save_tiny_model(tmp_path / "run")), "--size", "16", "--templates", "plain"]
+    run([*words, "--device", "cpu", str(tmp_path / "one")])
+    assert "3 images, 2 classes" in capsys.readouterr().out
+    run([*words, "--device", "cpu", str(tmp_path / "splits"), "--split", "val"])
+    assert "1 images, 2 classes" in capsys.readouterr().out
+    assert int(from_saved(tmp_path / "splits", "val").read(0)[0, 0, 0]) == 30
+    with pytest.raises(UserError, match="no split 'test'; give as --split one of: train, val"):
+        run([*words, str(tmp_path / "splits")])
+    (tmp_path / "one" / "state.json").write_text("{")
+    with pytest.raises(UserError, match="cannot be read as a saved Hugging Face data set"):
+        from_saved(tmp_path / "one", "test")
+
+
+def test_a_row_of_a_data_set_is_turned_as_it_asks() -> None:
+    photograph = Image.new("RGB", (40, 20))
+    photograph.getexif()[0x0112] = 6
+    assert LabelledImages(("a",), [{"image": photograph}], (0,)).read(0).shape == (40, 20, 3)
 
 
 def test_folders_that_hold_no_classes_are_refused(tmp_path: Path) -> None:

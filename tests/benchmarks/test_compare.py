@@ -1,6 +1,7 @@
 """Comparisons of runs: counting against repetition, intervals against cases where the answer is known."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ def write_run(folder: Path, counts: list[ImageCounts], **protocol: object) -> Pa
     write_shard(folder / "counts" / "pets" / "000000.parquet", counts[:40])
     write_shard(folder / "counts" / "pets" / "000040.parquet", counts[40:])
     results = {
-        "benchmarks": {"pets": {"classes": {name: {} for name in NAMES}}},
+        "benchmarks": {"pets": {"images": len(counts), "classes": {name: {} for name in NAMES}}},
+        "specs": {"pets": "1"},
         "protocol": {"name": "tcl"} | protocol,
     }
     (folder / "results.json").write_text(json.dumps(results | {"code": {}, "precision": "float32"}))
@@ -83,8 +85,18 @@ def test_runs_on_other_images_or_benchmarks_are_refused(tmp_path: Path) -> None:
     other.results["benchmarks"] = {"cars": {}}
     with pytest.raises(UserError, match="no benchmark in common"):
         compare_runs(run, other)
-    with pytest.raises(UserError, match="no results of"):
+    with pytest.raises(UserError, match=r"results\.json: not written by"):
         load_run(tmp_path)
+
+
+def test_results_without_their_counts_or_with_other_classes_are_refused(tmp_path: Path) -> None:
+    run, same = (load_run(write_run(tmp_path / name, some_counts(0, 0.7))) for name in "ab")
+    same.results["specs"] = {"pets": "2"}
+    with pytest.raises(UserError, match=r"pets: .* evaluated other classes"):
+        compare_runs(run, same)
+    shutil.rmtree(tmp_path / "a" / "counts")
+    with pytest.raises(UserError, match="pets: counts of 0 images, results of 60; delete it and evaluate"):
+        compare_runs(run, run)
 
 
 def test_other_settings_are_told(tmp_path: Path) -> None:

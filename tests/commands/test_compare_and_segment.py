@@ -47,6 +47,32 @@ def test_segment_writes_a_label_map_and_a_picture(tmp_path: Path, capsys: pytest
         run(["segment", *words, "--classes", " ,"])
 
 
+def test_photographs_of_one_name_are_refused(tmp_path: Path) -> None:
+    words = ["segment", "model", str(tmp_path / "a" / "1.png"), str(tmp_path / "b" / "1.jpg"), "--classes", "cat"]
+    with pytest.raises(UserError, match=r"a/1\.png and .*b/1\.jpg would both become .*out/1_labels\.png"):
+        run([*words, "--output", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["segment", "model", "photo.png", "--classes", "cat", "--output"],
+        ["compare", "a", "b", "--json"],
+        ["classify", "model", "data", "--json"],
+        ["bench", "evaluate", "--json"],
+    ],
+)
+def test_a_place_that_cannot_be_written_to_is_found_out_before_the_work(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write .*file/out.*choose another place"):
+        run([*words, str(tmp_path / "file" / "out")])
+
+
+def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="it is a folder; give the name of a file"):
+        run(["compare", "a", "b", "--json", str(tmp_path)])
+
+
 def test_data_check_tells_what_is_missing_and_how_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UserError, match="8 of 8 benchmarks are not ready: voc20, context59"):
         run(["data", "check", "--root", str(tmp_path)])

@@ -25,6 +25,11 @@ def test_cityscapes_halves_and_the_cap_wins() -> None:
     assert target_size(Size(100, 1000), 448, 2048) == Size(205, 2048)
 
 
+def test_a_line_stays_a_line() -> None:
+    assert target_size(Size(1, 5000), 448, 2048) == Size(1, 2048)
+    assert target_size(Size(5000, 1), 448, 2048) == Size(2048, 1)
+
+
 def test_without_a_short_side_the_size_stays() -> None:
     assert target_size(Size(37, 91), None, 2048) == Size(37, 91)
 
