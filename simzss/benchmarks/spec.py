@@ -28,7 +28,7 @@ class Benchmark:
     """Its short name: that of the file which describes it."""
     title: str
     source: str
-    """The data set its images are of, for people; the eight of one source also share drawn images in `bench`."""
+    """The data set its images are of: for people, and for the sizes of images drawn to measure speed."""
     images: str
     """Path of an image below the data root, with `{stem}` where images differ."""
     masks: str

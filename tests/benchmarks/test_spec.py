@@ -1,5 +1,6 @@
 """The eight descriptions against the published counts, and what a ninth may not say."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,20 @@ PUBLISHED = {
     "context60": (60, 5104, True),
     "coco_object": (81, 5000, True),
 }
+
+
+ORDER = {
+    "ade20k": "672fcbc555e110bb5839154a188cce7ba7512e456a5d58bdf36e44f0685e4934",
+    "cityscapes": "c068b4bea37ade7b7cbd07b9b4aaaaab3b86dc1a7d06510236f1c5e7f6e27ab3",
+    "coco_stuff": "920f9cde7c43cc33f5dd75f1ca9a5c3d8ce1fe3f02035e645f7ebb7921bd9ec1",
+}
+"""SHA-256 of mmsegmentation 0.27's class names, stripped of blanks and joined by "; ": ids follow their order."""
+
+
+@pytest.mark.parametrize("key", ORDER)
+def test_names_stand_in_the_order_of_mmsegmentation(key: str) -> None:
+    names = "; ".join(name.strip() for name in load_benchmark(key).names)
+    assert hashlib.sha256(names.encode()).hexdigest() == ORDER[key]
 
 
 @pytest.mark.parametrize("key", EIGHT)
