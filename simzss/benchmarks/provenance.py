@@ -99,6 +99,8 @@ def claim(output: Path, run: Record) -> Record:
                 f"{output} holds a run with another {difference}; give another --output, or delete that folder"
             )
         run = run | {"specs": earlier["specs"] | run["specs"]}
+    elif (output / "counts").exists():
+        raise UserError(f"{output} holds counts without {RUN}, which tells their settings; give another --output")
     write_json(path, run)
     return run
 

@@ -65,7 +65,8 @@ def with_earlier(output: Path, results: Record) -> Record:
     """
     if not (path := output / RESULTS).is_file():
         return results
-    benchmarks = read_json(path, keys=("benchmarks",))["benchmarks"] | results["benchmarks"]
+    earlier = read_json(path, keys=("benchmarks",))["benchmarks"]
+    benchmarks = {key: record for key, record in earlier.items() if key in results["specs"]} | results["benchmarks"]
     return results | {"benchmarks": benchmarks, "limited": any(record["limited"] for record in benchmarks.values())}
 
 

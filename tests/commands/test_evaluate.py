@@ -147,6 +147,14 @@ def test_a_damaged_record_of_a_run_is_named(scene: Path, content: str) -> None:
         evaluate(scene)
 
 
+def test_counts_of_unknown_settings_are_refused(scene: Path) -> None:
+    write_colours(scene)
+    evaluate(scene)
+    (scene / "out" / "run.json").unlink()
+    with pytest.raises(UserError, match=r"out holds counts without run\.json"):
+        evaluate(scene)
+
+
 def test_a_place_that_cannot_be_written_to_is_found_out_before_the_work(
     scene: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
