@@ -29,11 +29,6 @@ class NounPhrase:
     lemma: str
     """The root as the pipeline lemmatises it."""
 
-    @property
-    def name(self) -> str:
-        """What the paper looks up: compound and lemma of the root."""
-        return self.lemma if self.compound is None else f"{self.compound} {self.lemma}"
-
 
 class ParserRoute:
     """Finds mentions with any spaCy pipeline that has a dependency parser."""

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,30 +32,59 @@ def command(source: Path, output: Path, *options: str) -> list[str]:
     return [*COMMAND, str(source), "--output", str(output), "--nlp", "gazetteer", *options]
 
 
-def kill_at(arguments: list[str], seconds: float) -> bool:
-    """Start the command, kill it after some time; whether it was still running."""
+@dataclass(frozen=True)
+class Kill:
+    """What a kill met."""
+
+    running: bool
+    """Whether the command had not ended by itself."""
+    children: list[int]
+    """Its processes: the workers, and the one by which Python starts them."""
+
+
+def kill_at(arguments: list[str], seconds: float) -> Kill:
+    """Start the command and kill it after some time."""
     process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
     time.sleep(seconds)
-    running = process.poll() is None
+    running, children = process.poll() is None, children_of(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    return running
+    return Kill(running, children)
 
 
-def kill_and_go_on(tmp_path: Path, rows: int, kills: int, *options: str) -> None:
+def children_of(parent: int) -> list[int]:
+    """Process numbers, by /proc."""
+    children = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended since
+            if f"\nPPid:\t{parent}\n" in (entry / "status").read_text():
+                children.append(int(entry.name))
+    return children
+
+
+def is_at_work(process: int) -> bool:
+    """Whether a process that Python's multiprocessing started is there and has not ended."""
+    try:
+        return b"multiprocessing" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def kill_and_go_on(tmp_path: Path, rows: int, kills: int, *options: str) -> list[Kill]:
     source = tmp_path / "captions.jsonl"
     write_corpus(source, rows)
     started = time.monotonic()
     subprocess.run(command(source, tmp_path / "whole", *options), check=True, stderr=subprocess.DEVNULL)
     took = time.monotonic() - started
     draw = random.Random(3)  # noqa: S311
-    killed = 0
+    done = []
     for attempt in range(kills):
         output = tmp_path / f"out{attempt}"
-        killed += kill_at(command(source, output, *options), draw.uniform(0, took))
+        done.append(kill_at(command(source, output, *options), draw.uniform(0, took)))
         subprocess.run(command(source, output, *options), check=True, stderr=subprocess.DEVNULL)
         assert contents(output) == contents(tmp_path / "whole")
-    assert killed > 0
+    assert any(kill.running for kill in done)
+    return done
 
 
 def test_a_killed_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -79,9 +110,11 @@ def test_twenty_kills_at_any_moment(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kills_of_a_run_with_workers_leave_no_process_behind(tmp_path: Path) -> None:
-    kill_and_go_on(tmp_path, 30_000, 5, "--workers", "2")
+    kills = kill_and_go_on(tmp_path, 30_000, 5, "--workers", "2")
+    children = [child for kill in kills for child in kill.children]
+    assert len(children) > 2
     deadline = time.monotonic() + 20
-    while (left := _processes_of(tmp_path)) and time.monotonic() < deadline:
+    while (left := [child for child in children if is_at_work(child)]) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert left == []
 
@@ -122,18 +155,3 @@ def test_two_million_captions_in_little_memory(tmp_path: Path) -> None:
     assert peak < 1.5
     counts = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["counts"]
     assert counts["captions"] == 2_000_000
-
-
-def _processes_of(folder: Path) -> list[str]:
-    """Worker processes that still hold files or arguments of a folder, by /proc."""
-    left = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            orphan = "PPid:\t1\n" in (entry / "status").read_text()
-            worker = b"multiprocessing" in (entry / "cmdline").read_bytes()
-            mine = (entry / "cwd").resolve() == Path.cwd()
-        except OSError:
-            continue
-        if orphan and worker and mine:
-            left.append(entry.name)
-    return left
