@@ -87,7 +87,7 @@ def draw_overlays(outcome: Outcome, config: DemoConfig, path: Path) -> None:
         panels = [("truth", sample.labels[0])]
         panels += [(title, each.numpy()) for title, each in zip(("SimZSS", "global loss only"), labels, strict=True)]
         rows.append(Row(sample.image, [Panel(title, each) for title, each in panels]))
-    draw(rows, benchmark.names).save(path)
+    draw(rows, benchmark.names, height=168, abreast=2).save(path)
 
 
 def _settings(outcomes: Sequence[Outcome], config: DemoConfig) -> Record:

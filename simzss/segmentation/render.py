@@ -45,17 +45,22 @@ class Row:
     panels: Sequence[Panel]
 
 
-def draw(rows: Sequence[Row], names: Sequence[str], *, height: int = 224, title: str = "photograph") -> Image.Image:
-    """Draw rows of panels of one height, the titles of the first row above, a legend below."""
+def draw(
+    rows: Sequence[Row], names: Sequence[str], *, height: int = 224, title: str = "photograph", abreast: int = 1
+) -> Image.Image:
+    """Draw rows of panels of one height, `abreast` rows beside each other, titles above, a legend below."""
     colours = distinct_colours(rows)
     cell = max(_panel_width(row, height) for row in rows)
     strips = [_strip(row, colours, height, cell) for row in rows]
-    width = max(strip.width for strip in strips)
-    legend = draw_legend({names[id_]: colour for id_, colour in colours.items()}, width)
-    canvas = Image.new("RGB", (width, LEGEND_ROW + len(rows) * (height + GAP) + legend.height), PAPER)
-    _draw_titles(canvas, [title, *(panel.title for panel in rows[0].panels)], cell)
+    step = max(strip.width for strip in strips) + 3 * GAP
+    legend = draw_legend({names[id_]: colour for id_, colour in colours.items()}, abreast * step - 3 * GAP)
+    lines = -(-len(rows) // abreast)
+    canvas = Image.new("RGB", (legend.width, LEGEND_ROW + lines * (height + GAP) + legend.height), PAPER)
+    for column in range(abreast):
+        _draw_titles(canvas, [title, *(panel.title for panel in rows[0].panels)], column * step, cell)
     for index, strip in enumerate(strips):
-        canvas.paste(strip, (0, LEGEND_ROW + index * (height + GAP)))
+        line, column = divmod(index, abreast)
+        canvas.paste(strip, (column * step, LEGEND_ROW + line * (height + GAP)))
     canvas.paste(legend, (0, canvas.height - legend.height))
     return canvas
 
@@ -132,10 +137,10 @@ def _panel_width(row: Row, height: int) -> int:
     return max(1, round(row.image.shape[1] * height / row.image.shape[0]))
 
 
-def _draw_titles(canvas: Image.Image, titles: Sequence[str], cell: int) -> None:
+def _draw_titles(canvas: Image.Image, titles: Sequence[str], left: int, cell: int) -> None:
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT_SIZE)
     for index, title in enumerate(titles):
-        pen.text((index * (cell + GAP) + cell / 2, 3), title, fill=INK, font=font, anchor="ma")
+        pen.text((left + index * (cell + GAP) + cell / 2, 3), title, fill=INK, font=font, anchor="ma")
 
 
 def save_label_map(labels: LabelMap, path: Path) -> None:

@@ -74,7 +74,7 @@ class FitCLI(LightningCLI):
             every_n_train_steps=self.config.checkpoint_every,
             enable_version_counter=False,
         )
-        callbacks: list[Callback] = [Progress(), Throughput(), StopOnNaN(), Export(), checkpoint]
+        callbacks: list[Callback] = [Progress(refresh_rate=5), Throughput(), StopOnNaN(), Export(), checkpoint]
         if self.config.validation is not None:
             callbacks.append(Validation(self.config_init.validation))
         loggers: list[Logger] = [CSVLogger(run, name=LOG)]
