@@ -34,9 +34,10 @@ def probe(  # noqa: PLR0913  # one argument per option
 
     Every second image is learned from, the others are scored. No text is involved.
     """
+    described = load_benchmark(benchmark)
+    settings = load_protocol(protocol) if protocol else SegmentationProtocol()
     model = PatchesOnly(ImageBackbone(BackboneConfig(backbone, weights, parse_options(options))))
-    segmenter = Segmenter(model, load_protocol(protocol) if protocol else SegmentationProtocol())
-    scores = run_probes(segmenter, load_benchmark(benchmark), data_root, limit, ProbeConfig(steps=steps))
+    scores = run_probes(Segmenter(model, settings), described, data_root, limit, ProbeConfig(steps=steps))
     show(scores)
     if output is not None:
         found = {name: {"miou": each.miou, "pixel_accuracy": each.pixel_accuracy} for name, each in scores.items()}

@@ -126,7 +126,12 @@ def _create(config: BackboneConfig) -> Any:
     options = {"dynamic_img_size": True, "num_classes": 0, **config.options}
     try:
         model = timm.create_model(config.name, pretrained=config.weights == "pretrained", **options)
-    except (TypeError, RuntimeError, ValueError, AssertionError, OSError) as error:
+    except OSError as error:
+        raise UserError(
+            f"cannot fetch the weights of {config.name}: connect to the hub once, or name a safetensors file"
+            " in place of 'pretrained'"
+        ) from error
+    except (TypeError, RuntimeError, ValueError, AssertionError) as error:
         raise UserError(f"cannot make backbone {config.name!r} with {config.options}: {error}") from error
     if getattr(model, "cls_token", None) is None or isinstance(getattr(model, "norm", None), nn.Identity):
         raise UserError(
