@@ -7,11 +7,14 @@ outside its own file.
 """
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
 
@@ -35,6 +38,14 @@ class Objective(nn.Module, ABC):
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
         """L2-normalised patches, to be compared with class embeddings by their cosine."""
 
+    def embed_images(self, image: ImageFeatures) -> Float[Tensor, "batch dim"]:
+        """L2-normalised embedding of whole images, to be compared with class embeddings: the class token.
+
+        Raises:
+            UserError: If the method has no embedding of an image on its own.
+        """
+        return normalize(image.cls, dim=-1)
+
     def text_dim(self, image_dim: int) -> int:
         """Width the text encoder projects to, given the width of the backbone.
 
@@ -54,3 +65,26 @@ class Objective(nn.Module, ABC):
         """The constructor's arguments, as plain values."""
         named = [p.name for p in inspect.signature(type(self)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
         return {name: getattr(self, name) for name in named}
+
+
+class ContrastiveObjective(Objective):
+    """An objective whose contrastive loss multiplies its similarities by a learnable factor, as CLIP's does.
+
+    Args:
+        initial_scale: Where the factor starts.
+        max_scale: What it never exceeds.
+    """
+
+    def __init__(self, initial_scale: float, max_scale: float) -> None:
+        super().__init__()
+        self.initial_scale, self.max_scale = initial_scale, max_scale
+        self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
+
+    def scale(self) -> Float[Tensor, ""]:
+        """The factor."""
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Keep the factor at or below its maximum (CLIP, arXiv 2103.00020, section 2.5)."""
+        self.log_scale.clamp_(max=math.log(self.max_scale))

@@ -17,7 +17,6 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
@@ -84,9 +83,8 @@ class AlignedModel(nn.Module):
 
     @torch.no_grad()
     def embed_images(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
-        """L2-normalised class tokens of normalised images: what training aligns whole captions with."""
-        features: ImageFeatures = self.backbone(images)
-        return functional.normalize(features.cls, dim=-1)
+        """L2-normalised embeddings of normalised images: what training aligns whole captions with."""
+        return self.objective.embed_images(self.backbone(images))
 
     @torch.no_grad()
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:

@@ -5,9 +5,6 @@ published both towers are CLIP's and frozen, and only the embedder trains; on a 
 trains too, and the embedder maps the width of the backbone to itself.
 """
 
-import math
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
@@ -16,11 +13,11 @@ from simzss.distributed import all_gather
 from simzss.errors import UserError
 from simzss.losses.contrastive import info_nce_of_similarities
 from simzss.modeling.pooling import pairwise_pooled_similarity, pool_mentions
-from simzss.objectives.base import Objective
+from simzss.objectives.base import ContrastiveObjective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
 
 
-class PACL(Objective):
+class PACL(ContrastiveObjective):
     """The PACL objective.
 
         e(x)      = W0 x + W2 relu(W1 x)                             the patch embedder
@@ -44,11 +41,9 @@ class PACL(Objective):
         initial_scale: float = 1 / 0.07,
         max_scale: float = 100.0,
     ) -> None:
-        super().__init__()
+        super().__init__(initial_scale, max_scale)
         self.vision_width, self.text_width = vision_width, text_width
         self.pooling_temperature = pooling_temperature
-        self.initial_scale, self.max_scale = initial_scale, max_scale
-        self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
         self.direct = nn.Linear(vision_width, text_width)
         self.hidden = nn.Linear(vision_width, text_width)
         self.output = nn.Linear(text_width, text_width)
@@ -69,6 +64,14 @@ class PACL(Objective):
         patches = image.patches.to(self.direct.weight.dtype)
         return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
 
+    def embed_images(self, image: ImageFeatures) -> Float[Tensor, "batch dim"]:
+        """PACL pools an image for a text, so an image has no embedding of its own.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError("PACL pools an image anew for every text: whole images are classified with SimZSS models only")
+
     def text_dim(self, image_dim: int) -> int:
         """The width patches are mapped to.
 
@@ -78,12 +81,3 @@ class PACL(Objective):
         if image_dim != self.vision_width:
             raise UserError(f"PACL's vision_width is {self.vision_width}, the backbone's {image_dim}: make them equal")
         return self.text_width
-
-    def scale(self) -> Float[Tensor, ""]:
-        """The learnable factor of the loss."""
-        return self.log_scale.exp()
-
-    @torch.no_grad()
-    def constrain(self) -> None:
-        """Keep the scale at or below its maximum."""
-        self.log_scale.clamp_(max=math.log(self.max_scale))

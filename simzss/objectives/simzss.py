@@ -4,18 +4,16 @@ Source: "A Simple Framework for Open-Vocabulary Zero-Shot Segmentation", arXiv 2
 and its released code differ, both sides are named options and the default is the paper's.
 """
 
-import math
 from enum import StrEnum, auto
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from simzss.losses.concept import class_weights, concept_cross_entropy
 from simzss.losses.contrastive import symmetric_info_nce
 from simzss.modeling.pooling import pool_mentions, similarity_pool
-from simzss.objectives.base import Objective
+from simzss.objectives.base import ContrastiveObjective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
 
 
@@ -46,7 +44,7 @@ class Target(StrEnum):
     """Released code: the argmax of the logits themselves."""
 
 
-class SimZSS(Objective):
+class SimZSS(ContrastiveObjective):
     """The SimZSS objective.
 
         L   = L_g + concept_weight L_l
@@ -78,16 +76,13 @@ class SimZSS(Objective):
         query: Query = Query.mention,
         target: Target = Target.annotated,
     ) -> None:
-        super().__init__()
+        super().__init__(initial_scale, max_scale)
         self.concept_weight = concept_weight
         self.pooling_temperature = pooling_temperature
         self.concept_scale = concept_scale
-        self.initial_scale = initial_scale
-        self.max_scale = max_scale
         self.mention_pooling = MentionPooling(mention_pooling)
         self.query = Query(query)
         self.target = Target(target)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
 
     def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
         """The end-of-text token of every caption and the pooled tokens of every mention."""
@@ -115,12 +110,3 @@ class SimZSS(Objective):
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
         """The backbone's own patches: SimZSS moves the text, never the vision."""
         return normalize(image.patches, dim=-1)
-
-    def scale(self) -> Float[Tensor, ""]:
-        """The learnable factor of the contrastive loss."""
-        return self.log_scale.exp()
-
-    @torch.no_grad()
-    def constrain(self) -> None:
-        """Keep the scale at or below its maximum (CLIP, section 2.5)."""
-        self.log_scale.clamp_(max=math.log(self.max_scale))

@@ -84,6 +84,12 @@ def test_about_a_million_parameters_train_as_published() -> None:
     assert sum(p.numel() for p in PACL().parameters()) == pytest.approx(1.1e6, rel=0.06)
 
 
+def test_an_image_has_no_embedding_of_its_own(drawn: tuple[PACL, ImageFeatures, TextFeatures]) -> None:
+    objective, image, _ = drawn
+    with pytest.raises(UserError, match="whole images are classified with SimZSS models only"):
+        objective.embed_images(image)
+
+
 def test_a_backbone_of_another_width_is_refused() -> None:
     with pytest.raises(UserError, match="vision_width is 768, the backbone's 384"):
         PACL().text_dim(384)
