@@ -58,6 +58,10 @@ class Alignment(LightningModule):
                 f"image_size {size} is no multiple of the backbone's patch of {self.model.patch_size} pixels"
             )
         self.model.bank = self.data.dataset.bank
+        self.hashes = {  # once: reading all weights at every checkpoint would stop a large run for seconds
+            "backbone_hash": self.model.backbone.fingerprint(),
+            "bank_hash": self.data.dataset.bank.content_hash,
+        }
         self.data.tokenizer = self.model.tokenizer
         self.features = self.data.open_cache(self.model.backbone.to(self.trainer.strategy.root_device))
 
@@ -103,8 +107,7 @@ class Alignment(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave the backbone out, and say which one and which bank belong to these weights."""
         checkpoint["state_dict"] = {PREFIX + name: tensor for name, tensor in self.model.trained().items()}
-        checkpoint["backbone_hash"] = self.model.backbone.fingerprint()
-        checkpoint["bank_hash"] = self.data.dataset.bank.content_hash
+        checkpoint |= self.hashes
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to go on with another backbone, bank or shape.
@@ -112,10 +115,7 @@ class Alignment(LightningModule):
         Raises:
             UserError: If the checkpoint was made with another one.
         """
-        for key, now in (
-            ("backbone_hash", self.model.backbone.fingerprint()),
-            ("bank_hash", self.data.dataset.bank.content_hash),
-        ):
+        for key, now in self.hashes.items():
             if checkpoint[key] != now:
                 what = key.partition("_")[0]
                 raise UserError(f"the checkpoint was made with another {what}: resume with the one it was started with")
