@@ -1,8 +1,8 @@
 """Zero-shot classification of whole images, nearly free once prompts are embedded: top-1 and top-5 accuracy.
 
-An image's embedding is compared with one vector per class, made from the same prompts as for segmentation, but always
-by the end-of-text token: that is what training aligns whole images with. Images are brought to the shorter side
-bicubically and cut in the middle, as CLIP does.
+Every image is compared, in the way its model was trained, with one vector per class. That is made from the same prompts
+as for segmentation, but always by the end-of-text token: what training aligns whole images with. Images are brought to
+the shorter side bicubically and cut in the middle, as CLIP does.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,8 +32,10 @@ class ImageTextModel(PromptModel, Protocol):
     pixel_mean: tuple[float, float, float]
     pixel_std: tuple[float, float, float]
 
-    def embed_images(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
-        """L2-normalised embeddings of normalised images."""
+    def compare_images(
+        self, images: Float[Tensor, "batch 3 height width"], text: Float[Tensor, "texts dim"]
+    ) -> Float[Tensor, "batch texts"]:
+        """Cosines of normalised images with L2-normalised texts."""
         ...
 
 
@@ -130,7 +132,7 @@ def classify(
     for batch in _batches(pixels, 64):
         images = (torch.stack(batch).to(device) / 255 - mean) / std
         with torch.no_grad():
-            ranked = (model.embed_images(images).float() @ classes.T).argsort(dim=1, descending=True, stable=True)
+            ranked = model.compare_images(images, classes).argsort(dim=1, descending=True, stable=True)
         truth = torch.tensor(list(islice(labels, len(batch))), device=device)
         hits = ranked[:, :5] == truth[:, None]
         right += np.array([int(hits[:, 0].sum()), int(hits.any(dim=1).sum())])

@@ -38,13 +38,9 @@ class Objective(nn.Module, ABC):
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
         """L2-normalised patches, to be compared with class embeddings by their cosine."""
 
-    def embed_images(self, image: ImageFeatures) -> Float[Tensor, "batch dim"]:
-        """L2-normalised embedding of whole images, to be compared with class embeddings: the class token.
-
-        Raises:
-            UserError: If the method has no embedding of an image on its own.
-        """
-        return normalize(image.cls, dim=-1)
+    def compare_images(self, image: ImageFeatures, text: Float[Tensor, "texts dim"]) -> Float[Tensor, "batch texts"]:
+        """Cosines of whole images with L2-normalised texts, as the contrastive loss takes them: of the class token."""
+        return normalize(image.cls, dim=-1) @ text.T
 
     def text_dim(self, image_dim: int) -> int:
         """Width the text encoder projects to, given the width of the backbone.

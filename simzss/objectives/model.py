@@ -82,9 +82,11 @@ class AlignedModel(nn.Module):
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
 
     @torch.no_grad()
-    def embed_images(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
-        """L2-normalised embeddings of normalised images: what training aligns whole captions with."""
-        return self.objective.embed_images(self.backbone(images))
+    def compare_images(
+        self, images: Float[Tensor, "batch 3 height width"], text: Float[Tensor, "texts dim"]
+    ) -> Float[Tensor, "batch texts"]:
+        """Cosines of whole normalised images with L2-normalised texts, as training aligns whole captions."""
+        return self.objective.compare_images(self.backbone(images), text)
 
     @torch.no_grad()
     def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:

@@ -54,8 +54,7 @@ class PACL(ContrastiveObjective):
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         """The loss of the global batch; patches stay on their process, captions and similarities travel."""
-        patches = self.embed_patches(image)
-        similarity = pairwise_pooled_similarity(patches, all_gather(captions.caption), self.pooling_temperature)
+        similarity = self.compare_images(image, all_gather(captions.caption))
         loss = info_nce_of_similarities(similarity, self.scale())
         return LossTerms.without_concepts(loss)
 
@@ -64,13 +63,9 @@ class PACL(ContrastiveObjective):
         patches = image.patches.to(self.direct.weight.dtype)
         return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
 
-    def embed_images(self, image: ImageFeatures) -> Float[Tensor, "batch dim"]:
-        """PACL pools an image for a text, so an image has no embedding of its own.
-
-        Raises:
-            UserError: Always.
-        """
-        raise UserError("PACL pools an image anew for every text: whole images are classified with SimZSS models only")
+    def compare_images(self, image: ImageFeatures, text: Float[Tensor, "texts dim"]) -> Float[Tensor, "batch texts"]:
+        """Cosines phi: every image is pooled anew for every text."""
+        return pairwise_pooled_similarity(self.embed_patches(image), text, self.pooling_temperature)
 
     def text_dim(self, image_dim: int) -> int:
         """The width patches are mapped to.

@@ -27,9 +27,11 @@ class Photometer:
     pixel_mean = (0.0, 0.0, 0.0)
     pixel_std = (1.0, 1.0, 1.0)
 
-    def embed_images(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+    def compare_images(
+        self, images: Float[Tensor, "batch 3 height width"], text: Float[Tensor, "texts dim"]
+    ) -> Float[Tensor, "batch texts"]:
         levels = 255 * images.mean(dim=(1, 2, 3))
-        return torch.nn.functional.normalize(1 / (1 + (levels[:, None] - torch.tensor(LEVELS)).abs()), dim=-1)
+        return (1 / (1 + (levels[:, None] - torch.tensor(LEVELS)).abs())) @ text.T
 
     def embed_prompts(
         self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None

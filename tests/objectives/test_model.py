@@ -65,9 +65,10 @@ def test_patches_are_normalised_and_keep_their_place(model: AlignedModel) -> Non
     torch.testing.assert_close(grid[0, 1, 2], normalize(features.patches[0, 5], dim=-1))
 
 
-def test_whole_images_are_embedded_by_their_class_token(model: AlignedModel) -> None:
-    images = torch.rand(2, 3, 32, 48)
-    torch.testing.assert_close(model.embed_images(images), normalize(model.backbone(images).cls, dim=-1))
+def test_whole_images_are_compared_by_their_class_token(model: AlignedModel) -> None:
+    images, texts = torch.rand(2, 3, 32, 48), normalize(torch.rand(5, 16), dim=-1)
+    expected = torch.nn.functional.cosine_similarity(model.backbone(images).cls[:, None], texts[None], dim=-1)
+    torch.testing.assert_close(model.compare_images(images, texts), expected)
 
 
 def test_prompt_embeddings(model: AlignedModel) -> None:

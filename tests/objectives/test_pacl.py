@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from simzss.errors import UserError
+from simzss.losses.contrastive import info_nce_of_similarities
 from simzss.modeling import pooling
 from simzss.modeling.pooling import pairwise_pooled_similarity, similarity_pool
 from simzss.objectives.pacl import PACL
@@ -84,10 +85,15 @@ def test_about_a_million_parameters_train_as_published() -> None:
     assert sum(p.numel() for p in PACL().parameters()) == pytest.approx(1.1e6, rel=0.06)
 
 
-def test_an_image_has_no_embedding_of_its_own(drawn: tuple[PACL, ImageFeatures, TextFeatures]) -> None:
-    objective, image, _ = drawn
-    with pytest.raises(UserError, match="whole images are classified with SimZSS models only"):
-        objective.embed_images(image)
+@torch.no_grad()
+def test_whole_images_are_compared_as_the_loss_compares_them(
+    drawn: tuple[PACL, ImageFeatures, TextFeatures],
+) -> None:
+    objective, image, text = drawn
+    captions = objective.embed_captions(text, NONE)
+    similarity = objective.compare_images(image, captions.caption)
+    expected = info_nce_of_similarities(similarity, objective.scale())
+    torch.testing.assert_close(objective(image, captions, NONE).total, expected)
 
 
 def test_a_backbone_of_another_width_is_refused() -> None:
