@@ -17,6 +17,7 @@ from difflib import SequenceMatcher
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import ftfy
 import torch
@@ -40,19 +41,36 @@ class Tokens:
     """One tokenised text."""
 
     ids: list[int]
-    """Start token, the text's tokens, end token; at most the context length."""
+    """A start token where the tokenizer has one, the text's tokens, end token; at most the context length."""
     characters: list[tuple[int, int]]
-    """Span of the original text for each of the text's tokens, also for those cut off; `ids[0]` has none."""
+    """Span of the original text for each of the text's tokens, also for those cut off."""
+    first: int = 1
+    """Position in `ids` of the first of them: 1 behind a start token."""
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """The positions in `ids` (first, one past the last) that cover the characters from `start` to `end`.
 
         None if no token covers them or if some of those that do were cut off.
         """
-        covering = [i for i, (first, last) in enumerate(self.characters, start=1) if first < end and last > start]
+        covering = [i for i, (first, last) in enumerate(self.characters, self.first) if first < end and last > start]
         if not covering or covering[-1] >= len(self.ids) - 1:
             return None
         return covering[0], covering[-1] + 1
+
+
+@runtime_checkable
+class TextTokenizer(Protocol):
+    """What the text encoder and the data ask of a tokenizer."""
+
+    context_length: int
+    """Longest sequence in tokens, special tokens included."""
+    vocabulary_size: int
+    end_id: int
+    """Id of the end token, with which captions are padded too."""
+
+    def __call__(self, texts: Sequence[str]) -> list[Tokens]:
+        """Tokenise texts of any length and content."""
+        ...
 
 
 class Tokenizer:
