@@ -10,6 +10,7 @@ letters that entered Unicode after version 15 may be cut differently (the regula
 """
 
 import gzip
+import hashlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,6 +69,11 @@ class TextTokenizer(Protocol):
     end_id: int
     """Id of the end token, with which captions are padded too."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that ids and spans depend on: what was tokenised with another one does not fit."""
+        ...
+
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenise texts of any length and content."""
         ...
@@ -85,6 +91,12 @@ class Tokenizer:
         self._fast = _fast_tokenizer()
         self.vocabulary_size = self._fast.get_vocab_size()
         self.start_id, self.end_id = self.vocabulary_size - 2, self.vocabulary_size - 1
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that ids and spans depend on: vocabulary, merges, repairs and context length."""
+        identity = f"{self.context_length}\0{ftfy.__version__}\0{self._fast.to_str()}"
+        return hashlib.sha256(identity.encode()).hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokenise texts of any length and content."""

@@ -44,12 +44,14 @@ def test_ids_equal_open_clip_on_odd_texts(text: str) -> None:
     assert TOKENIZER([text])[0].ids == reference_ids(text)
 
 
-def assigned(text: str) -> bool:
-    return all(unicodedata.category(character) not in {"Cn", "Cs"} for character in text)
+def comparable(text: str) -> bool:
+    """Without what the head of `simzss.modeling.tokenizer` says is read differently."""
+    special = any(word in text.lower() for word in ("<start_of_text>", "<end_of_text>"))
+    return not special and all(unicodedata.category(character) not in {"Cn", "Cs"} for character in text)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.text(max_size=60).filter(assigned))
+@given(st.text(max_size=60).filter(comparable))
 def test_ids_equal_open_clip_and_characters_lie_in_the_text(text: str) -> None:
     tokens = TOKENIZER([text])[0]
     assert tokens.ids == reference_ids(text)
@@ -106,3 +108,8 @@ def test_alignment_follows_characters_through_repairs() -> None:
     assert cleaned == "a & b"
     origin = align(text, cleaned)
     assert [text[start:end] for start, end in (origin[0], origin[4])] == ["a", "b"]
+
+
+def test_the_fingerprint_names_vocabulary_and_context_length() -> None:
+    assert TOKENIZER.fingerprint == Tokenizer().fingerprint
+    assert TOKENIZER.fingerprint != Tokenizer(context_length=76).fingerprint
