@@ -73,7 +73,7 @@ class ImageFeatures(_TensorData):
     patches: Float[Tensor, "batch patches dim"]
     """The patch tokens, row by row, without class and register tokens."""
     grid: tuple[int, int]
-    """Rows and columns of the patch grid; their product is the number of patches."""
+    """Rows and columns of the patch grid; their product is the number of patches, unless some were dropped."""
 
 
 @dataclass

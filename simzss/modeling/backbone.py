@@ -1,4 +1,4 @@
-"""The frozen vision backbone: any timm ViT, never updated.
+"""The vision backbone: any timm ViT, frozen unless a method trains it.
 
 The only user of timm. Frozen means: no gradients, evaluation mode even after `.train()`, nothing for an optimiser to
 find, and no weights in checkpoints; a checkpoint names the backbone and keeps the hash of its weights instead.
@@ -8,6 +8,8 @@ Source: SimZSS (arXiv 2406.16085, section 3.1): class token and patches after th
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
@@ -15,11 +17,12 @@ from typing import Any
 
 import timm
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from simzss.errors import UserError
+from simzss.modeling.patch_drop import ChosenPatches
 from simzss.types import ImageFeatures
 
 RGB = tuple[float, float, float]
@@ -50,10 +53,11 @@ class BackboneConfig:
 
 
 class ImageBackbone(nn.Module):
-    """A frozen timm ViT that turns images into a class token and a grid of patches.
+    """A timm ViT that turns images into a class token and a grid of patches.
 
     Args:
         config: Which model and which weights.
+        trained: Whether its weights are trained, as CLIPpy does; frozen otherwise.
 
     Attributes:
         dim: Width of the features.
@@ -65,20 +69,20 @@ class ImageBackbone(nn.Module):
         UserError: If timm has no such ViT, or its weights are missing or do not fit.
     """
 
-    def __init__(self, config: BackboneConfig) -> None:
+    def __init__(self, config: BackboneConfig, *, trained: bool = False) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.trained = config, trained
         self.model = _create(config)
         self.dim: int = self.model.embed_dim
         self.patch_size: int = self.model.patch_embed.patch_size[0]
         self.num_prefix_tokens: int = self.model.num_prefix_tokens
         self.pixel_mean, self.pixel_std = _statistics(config.statistics, self.model)
-        self.requires_grad_(False)
-        self.train(False)
+        self.requires_grad_(trained)
+        self.train(trained)
 
     def train(self, mode: bool = True) -> "ImageBackbone":
-        """Stay in evaluation mode, whatever the model around it does."""
-        super().train(False)
+        """Stay in evaluation mode while frozen, whatever the model around it does."""
+        super().train(mode and self.trained)
         return self
 
     def normalise(self, pixels: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
@@ -87,12 +91,17 @@ class ImageBackbone(nn.Module):
         std = torch.tensor(self.pixel_std, device=pixels.device).view(3, 1, 1)
         return (pixels / 255 - mean) / std
 
-    @torch.no_grad()
-    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> ImageFeatures:
+    def forward(
+        self, images: Float[Tensor, "batch 3 height width"], kept: Int[Tensor, "batch kept"] | None = None
+    ) -> ImageFeatures:
         """Features after the final norm, of any size that is a multiple of the patch.
 
+        Args:
+            images: Normalised images.
+            kept: Which patches of each image the network sees; None for all. The others have no features.
+
         Raises:
-            UserError: If the size is no multiple of the patch.
+            UserError: If the size is no multiple of the patch, or this kind of ViT cannot leave out patches.
         """
         height, width = images.shape[-2:]
         if height % self.patch_size or width % self.patch_size:
@@ -100,12 +109,27 @@ class ImageBackbone(nn.Module):
                 f"an image of {height} x {width} pixels is no multiple of the patch of {self.patch_size} pixels of"
                 f" {self.config.name}: resize or pad it"
             )
-        tokens = self.model.forward_features(images)
+        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()), self._seeing(kept):
+            tokens = self.model.forward_features(images)
         return ImageFeatures(
             cls=tokens[:, 0],
             patches=tokens[:, self.num_prefix_tokens :],
             grid=(height // self.patch_size, width // self.patch_size),
         )
+
+    @contextmanager
+    def _seeing(self, kept: Tensor | None) -> Iterator[None]:
+        """Let the network see some patches only; timm keeps a place between position embedding and blocks for it."""
+        if kept is None:
+            yield
+            return
+        if not hasattr(self.model, "patch_drop") or getattr(self.model, "rope", None) is not None:
+            raise UserError(f"{self.config.name} cannot leave out patches: set the objective's patch_drop to 0")
+        drop, self.model.patch_drop = self.model.patch_drop, ChosenPatches(kept, self.num_prefix_tokens)
+        try:
+            yield
+        finally:
+            self.model.patch_drop = drop
 
     def fingerprint(self) -> str:
         """SHA-256 over architecture, options and all weights: what a checkpoint or a feature cache was made with."""

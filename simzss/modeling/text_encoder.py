@@ -1,19 +1,40 @@
-"""The text encoder: CLIP's causal transformer, trained from scratch, and a linear map to the width of the backbone.
+"""The text encoder: a transformer over the tokens of a caption, and a linear map to the width of the shared space.
 
-The only user of transformers. Source: CLIP (arXiv 2103.00020, section 2.4) for the network and its initialisation;
-SimZSS (arXiv 2406.16085, section 3.1) for projecting every token, not only the one at the end of the text.
+Two transformers: CLIP's causal one, trained from scratch by SimZSS, which reads a caption at its end token, and T5's
+encoder, which CLIPpy trains on and which reads it as the mean of its tokens. Every token is projected, not only what
+stands for the whole caption, because the concept loss looks at the tokens of a mention.
+
+Sources: CLIP (arXiv 2103.00020, section 2.4); SimZSS (arXiv 2406.16085, section 3.1); Sentence-T5 (arXiv 2108.08877),
+as CLIPpy (arXiv 2210.09996, section 3) uses it.
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from enum import StrEnum, auto
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from simzss.errors import UserError
+from simzss.modeling import clip_text, t5_text
+from simzss.modeling.text_parts import TextShape
+from simzss.modeling.tokenizer import TextTokenizer, Tokenizer
 from simzss.types import TextFeatures
+
+OWN, RANDOM = "own", "random"
+
+
+class Architecture(StrEnum):
+    """Which transformer, and with it what stands for a whole caption."""
+
+    clip = auto()
+    """Causal; the caption is its end token."""
+    t5 = auto()
+    """Sees both ways, with relative positions; the caption is the mean of its tokens."""
+
+
+FAMILIES = {Architecture.clip: (clip_text.make, clip_text.load), Architecture.t5: (t5_text.make, t5_text.load)}
+"""How a transformer is made with random weights, and how a pretrained one is read."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +48,30 @@ class TextEncoderConfig:
     heads: int = 8
     """Attention heads per block."""
     context_length: int = 77
-    """Longest caption in tokens, start and end token included."""
+    """Longest caption in tokens, special tokens included."""
     activation: str = "gelu"
-    """Non-linearity of the blocks; OpenAI's CLIP has quick_gelu."""
-    weights: str = "random"
-    """`random`, or folder or hub name of a CLIP text model in transformers' format, whose shape then counts."""
+    """Non-linearity of the blocks; OpenAI's CLIP has quick_gelu, T5 relu."""
+    weights: str = RANDOM
+    """`random`, or folder or hub name of a CLIP or T5 model in transformers' format, whose shape then counts."""
     frozen: bool = False
     """Whether the weights stay as they are."""
+    architecture: Architecture = Architecture.clip
+    """Which transformer."""
+    tokenizer: str = OWN
+    """`own` (that of pretrained T5 weights, CLIP's otherwise), or the path of a `tokenizer.json` of a T5."""
+
+
+def tokenizer_for(config: TextEncoderConfig) -> TextTokenizer:
+    """The tokenizer that an encoder of this shape reads.
+
+    Raises:
+        UserError: If it is missing or no T5's.
+    """
+    if config.tokenizer != OWN:
+        return t5_text.tokenizer_of_file(config.tokenizer, config.context_length)
+    if config.architecture is Architecture.t5 and config.weights != RANDOM:
+        return t5_text.tokenizer_of_weights(config.weights, config.context_length)
+    return Tokenizer(config.context_length)
 
 
 class TextEncoder(nn.Module):
@@ -59,78 +97,33 @@ class TextEncoder(nn.Module):
             raise UserError(
                 f"text_encoder.width {config.width} is no multiple of its heads {config.heads}: change either"
             )
-        if config.weights == "random":
-            self.config = config
-            self.transformer = CLIPTextModel(_clip_config(config, vocabulary_size, end_id))
-            self.projection = nn.Linear(config.width, dim, bias=False)
-            self.reset_parameters()
+        make, load = FAMILIES[config.architecture]
+        if config.weights == RANDOM:
+            shape = TextShape(config.layers, config.width, config.heads, config.context_length, config.activation)
+            made = make(shape, vocabulary_size, end_id, dim)
         else:
-            pretrained = _load_clip(config.weights, dim)
-            self.config = _config_of(pretrained, frozen=config.frozen)
-            self.transformer, self.projection = pretrained.text_model, pretrained.text_projection
+            made = load(config.weights, vocabulary_size, dim, config.context_length)
+        self.transformer, self.projection = made.transformer, made.projection
+        self.config = TextEncoderConfig(
+            **vars(made.shape), frozen=config.frozen, architecture=config.architecture, tokenizer=config.tokenizer
+        )
         self.requires_grad_(not config.frozen)
 
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw all weights in CLIP's way: the deeper the model, the smaller what a block adds."""
-        width, layers = self.config.width, self.config.layers
-        nn.init.normal_(self.transformer.embeddings.token_embedding.weight, std=0.02)
-        nn.init.normal_(self.transformer.embeddings.position_embedding.weight, std=0.01)
-        nn.init.normal_(self.projection.weight, std=width**-0.5)
-        residual = width**-0.5 * (2 * layers) ** -0.5
-        for block in self.transformer.encoder.layers:
-            attention, mlp = cast("Any", block.self_attn), cast("Any", block.mlp)
-            for linear, std in (
-                (attention.q_proj, width**-0.5),
-                (attention.k_proj, width**-0.5),
-                (attention.v_proj, width**-0.5),
-                (attention.out_proj, residual),
-                (mlp.fc1, (2 * width) ** -0.5),
-                (mlp.fc2, residual),
-            ):
-                nn.init.normal_(linear.weight, std=std)
-                nn.init.zeros_(linear.bias)
-
     def forward(self, ids: Int[Tensor, "batch tokens"]) -> TextFeatures:
-        """Encode captions padded to any common length: attention is causal, so padding behind the end is never seen."""
-        tokens = self.projection(self.transformer(input_ids=ids).last_hidden_state)
-        end = (ids == self.end_id).int().argmax(dim=-1)
-        rows = torch.arange(len(ids), device=ids.device)
-        return TextFeatures(caption=tokens[rows, end], tokens=tokens)
+        """Encode captions padded to any common length: what stands behind the end token is never seen."""
+        ended = (ids == self.end_id).cumsum(dim=-1)
+        inside = (ended == 0) | ((ended == 1) & (ids == self.end_id))
+        if self.config.architecture is Architecture.clip:  # causal: a token never sees what stands behind it
+            tokens = self.projection(self.transformer(input_ids=ids).last_hidden_state)
+            return TextFeatures(caption=_last(tokens, inside), tokens=tokens)
+        tokens = self.projection(self.transformer(input_ids=ids, attention_mask=inside.long()).last_hidden_state)
+        return TextFeatures(caption=_mean(tokens, inside), tokens=tokens)
 
 
-def _clip_config(config: TextEncoderConfig, vocabulary_size: int, end_id: int) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=vocabulary_size,
-        hidden_size=config.width,
-        intermediate_size=4 * config.width,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        max_position_embeddings=config.context_length,
-        hidden_act=config.activation,
-        eos_token_id=end_id,
-        bos_token_id=end_id - 1,
-        pad_token_id=end_id,
-    )
+def _last(tokens: Tensor, inside: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch dim"]:
+    return tokens[torch.arange(len(tokens), device=tokens.device), inside.sum(dim=-1) - 1]
 
 
-def _config_of(pretrained: CLIPTextModelWithProjection, *, frozen: bool) -> TextEncoderConfig:
-    shape = pretrained.config
-    return TextEncoderConfig(
-        layers=shape.num_hidden_layers,
-        width=shape.hidden_size,
-        heads=shape.num_attention_heads,
-        context_length=shape.max_position_embeddings,
-        activation=shape.hidden_act,
-        frozen=frozen,
-    )
-
-
-def _load_clip(weights: str, dim: int) -> CLIPTextModelWithProjection:
-    try:
-        model = CLIPTextModelWithProjection.from_pretrained(weights, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"no CLIP text model at {weights!r}: give a folder or a name of the hub ({error})") from error
-    if model.text_projection.out_features != dim:
-        raise UserError(f"{weights!r} projects to {model.text_projection.out_features} dimensions, {dim} are wanted")
-    return model
+def _mean(tokens: Tensor, inside: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch dim"]:
+    weights = inside.to(tokens.dtype).unsqueeze(1)
+    return (weights @ tokens).squeeze(1) / weights.sum(dim=-1)

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from simzss.errors import UserError
+from simzss.modeling.pooling import pool_mentions
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
 
 
@@ -26,9 +28,14 @@ class Objective(nn.Module, ABC):
     from (see `settings`).
     """
 
-    @abstractmethod
+    trains_backbone = False
+    """Whether the vision backbone is trained too; its features can then not be cached."""
+    patch_drop = 0.0
+    """Share of an image's patches that a trained backbone does not see in training."""
+
     def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
-        """What the loss sees of the captions. Uses the rows of this batch only."""
+        """What the loss sees of the captions, using the rows of this batch only: captions, and means over mentions."""
+        return CaptionEmbeddings(normalize(text.caption, dim=-1), pool_mentions(text, mentions))
 
     @abstractmethod
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
@@ -84,3 +91,31 @@ class ContrastiveObjective(Objective):
     def constrain(self) -> None:
         """Keep the factor at or below its maximum (CLIP, arXiv 2103.00020, section 2.5)."""
         self.log_scale.clamp_(max=math.log(self.max_scale))
+
+
+class SharedSpaceObjective(ContrastiveObjective):
+    """A contrastive objective whose heads map patches from the backbone's width to that of the texts.
+
+    Args:
+        vision_width: Width of the backbone's patches.
+        text_width: Width of the shared space, to which patches are mapped.
+        initial_scale: Where the factor starts.
+        max_scale: What it never exceeds.
+    """
+
+    def __init__(self, vision_width: int, text_width: int, initial_scale: float, max_scale: float) -> None:
+        super().__init__(initial_scale, max_scale)
+        self.vision_width, self.text_width = vision_width, text_width
+
+    def text_dim(self, image_dim: int) -> int:
+        """The width patches are mapped to.
+
+        Raises:
+            UserError: If the backbone has another width than the heads take.
+        """
+        if image_dim != self.vision_width:
+            name = type(self).__name__
+            raise UserError(
+                f"{name}'s vision_width is {self.vision_width}, the backbone's {image_dim}: make them equal"
+            )
+        return self.text_width

@@ -1,13 +1,15 @@
-"""An aligned model: frozen backbone, text encoder, objective and concept bank; what is trained, exported and loaded.
+"""An aligned model: backbone, text encoder, objective and concept bank; what is trained, exported and loaded.
 
-A saved model is a folder: `model.safetensors` (the trained part only), `config.json` (how to build it, and the hash of
-the backbone's weights it was trained on) and `bank.json` (the concepts it was trained with). No pickle anywhere.
+A saved model is a folder: `model.safetensors` (all but a frozen backbone), `config.json` (how to build it, and the hash
+of the backbone's weights), `bank.json` (the concepts it was trained with) and, beside a pretrained T5, its
+`tokenizer.json`. No pickle anywhere.
 """
 
+import inspect
 import json
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -22,12 +24,13 @@ from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
-from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
-from simzss.modeling.tokenizer import Tokenizer, Tokens, pad_ids
+from simzss.modeling.t5_tokenizer import T5Tokenizer
+from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig, tokenizer_for
+from simzss.modeling.tokenizer import TextTokenizer, Tokens, pad_ids
 from simzss.objectives.base import Objective
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
 
-WEIGHTS, CONFIG, BANK = "model.safetensors", "config.json", "bank.json"
+WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class AlignedModel(nn.Module):
     """Images and texts in one space.
 
     Args:
-        backbone: Which frozen vision backbone.
+        backbone: Which vision backbone; frozen, unless the objective trains it.
         text_encoder: Shape of the text encoder.
         objective: The method that aligns the two.
 
@@ -56,8 +59,8 @@ class AlignedModel(nn.Module):
 
     def __init__(self, backbone: BackboneConfig, text_encoder: TextEncoderConfig, objective: Objective) -> None:
         super().__init__()
-        self.tokenizer = Tokenizer(text_encoder.context_length)
-        self.backbone = ImageBackbone(backbone)
+        self.tokenizer: TextTokenizer = tokenizer_for(text_encoder)
+        self.backbone = ImageBackbone(backbone, trained=objective.trains_backbone)
         self.text_encoder = TextEncoder(
             text_encoder,
             self.tokenizer.vocabulary_size,
@@ -78,8 +81,9 @@ class AlignedModel(nn.Module):
         )
 
     def trained(self) -> dict[str, Tensor]:
-        """The tensors that training changes, by name: all but the frozen backbone's."""
-        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("backbone.")}
+        """The tensors that training changes, by name: all but a frozen backbone's."""
+        left_out = () if self.backbone.trained else ("backbone.",)
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(left_out)}
 
     @torch.no_grad()
     def compare_images(
@@ -126,6 +130,8 @@ class AlignedModel(nn.Module):
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         if self.bank is not None:
             self.bank.save(partial / BANK)
+        if isinstance(self.tokenizer, T5Tokenizer):
+            (partial / TOKENIZER).write_text(self.tokenizer.to_json())
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
 
@@ -147,15 +153,25 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     config, tensors = _read(folder)
     if backbone_weights is not None:
         config["backbone"]["weights"] = backbone_weights
-    objective = _objective(config["objective"], config["settings"])
-    backbone = BackboneConfig(**_with_choices(BackboneConfig, config["backbone"]))
-    model = AlignedModel(backbone, TextEncoderConfig(**config["text_encoder"]), objective)
+    model = _build(folder, config)
     load_trained(model, tensors, str(folder))
     if model.backbone.fingerprint() != config["backbone_hash"]:
         raise UserError(f"{folder} was trained on other weights of {config['backbone']['name']}: give those weights")
     if (folder / BANK).is_file():
         model.bank = ConceptBank.load(folder / BANK)
     return model.eval()
+
+
+def _build(folder: Path, config: dict[str, Any]) -> AlignedModel:
+    """The model without its trained weights."""
+    objective = _objective(config["objective"], config["settings"])
+    backbone = BackboneConfig(**_with_choices(BackboneConfig, config["backbone"]))
+    if objective.trains_backbone:
+        backbone = replace(backbone, weights="random")  # its weights are among those of the model
+    text_encoder = TextEncoderConfig(**_with_choices(TextEncoderConfig, config["text_encoder"]))
+    if (folder / TOKENIZER).is_file():
+        text_encoder = replace(text_encoder, tokenizer=str(folder / TOKENIZER))
+    return AlignedModel(backbone, text_encoder, objective)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -185,7 +201,8 @@ def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -
 
 
 def _objective(name: str, settings: dict[str, Any]) -> Objective:
-    known = {objective.__name__: objective for objective in _subclasses(Objective)}  # type: ignore[type-abstract]
+    every = _subclasses(Objective)  # type: ignore[type-abstract]
+    known = {objective.__name__: objective for objective in every if not inspect.isabstract(objective)}
     if name not in known:
         raise UserError(f"no objective {name!r}; known are {', '.join(sorted(known))}: import the module that has it")
     try:

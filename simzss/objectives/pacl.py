@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
 from simzss.distributed import all_gather
-from simzss.errors import UserError
 from simzss.losses.contrastive import info_nce_of_similarities
-from simzss.modeling.pooling import pairwise_pooled_similarity, pool_mentions
-from simzss.objectives.base import ContrastiveObjective
-from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
+from simzss.modeling.pooling import pairwise_pooled_similarity
+from simzss.objectives.base import SharedSpaceObjective
+from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms
 
 
-class PACL(ContrastiveObjective):
+class PACL(SharedSpaceObjective):
     """The PACL objective.
 
         e(x)      = W0 x + W2 relu(W1 x)                             the patch embedder
@@ -41,16 +40,11 @@ class PACL(ContrastiveObjective):
         initial_scale: float = 1 / 0.07,
         max_scale: float = 100.0,
     ) -> None:
-        super().__init__(initial_scale, max_scale)
-        self.vision_width, self.text_width = vision_width, text_width
+        super().__init__(vision_width, text_width, initial_scale, max_scale)
         self.pooling_temperature = pooling_temperature
         self.direct = nn.Linear(vision_width, text_width)
         self.hidden = nn.Linear(vision_width, text_width)
         self.output = nn.Linear(text_width, text_width)
-
-    def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
-        """The end-of-text token of every caption, and for prompts the mean of a mention's tokens."""
-        return CaptionEmbeddings(normalize(text.caption, dim=-1), pool_mentions(text, mentions))
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         """The loss of the global batch; patches stay on their process, captions and similarities travel."""
@@ -66,13 +60,3 @@ class PACL(ContrastiveObjective):
     def compare_images(self, image: ImageFeatures, text: Float[Tensor, "texts dim"]) -> Float[Tensor, "batch texts"]:
         """Cosines phi: every image is pooled anew for every text."""
         return pairwise_pooled_similarity(self.embed_patches(image), text, self.pooling_temperature)
-
-    def text_dim(self, image_dim: int) -> int:
-        """The width patches are mapped to.
-
-        Raises:
-            UserError: If the backbone has another width than the embedder takes.
-        """
-        if image_dim != self.vision_width:
-            raise UserError(f"PACL's vision_width is {self.vision_width}, the backbone's {image_dim}: make them equal")
-        return self.text_width

@@ -3,7 +3,8 @@
 A contrastive loss needs the embeddings of the whole batch at once, but its embeddings are small; what fills the memory
 are the activations of the encoder. So each chunk of captions is encoded without keeping them, the loss and its gradient
 by the embeddings are taken over the whole batch, and in the backward pass each chunk is encoded again and its share of
-the gradient carried on: one more forward pass, 4/3 of the work, any batch size.
+the gradient carried on: one more forward pass, 4/3 of the work, any batch size. Images of a backbone that trains go the
+same way.
 
 Source: "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup" (GradCache, arXiv 2101.06983). Written
 with torch's checkpointing, which recomputes inside the same backward pass: parameter hooks fire once, so
@@ -11,17 +12,18 @@ DistributedDataParallel and mixed precision work unchanged.
 """
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from simzss.modeling.backbone import ImageBackbone
+from simzss.modeling.patch_drop import kept_patches
 from simzss.modeling.text_encoder import TextEncoder
 from simzss.objectives.base import Objective
 from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ImageFeatures, TextFeatures
 
 IMAGES_TOGETHER = 256
-"""Images that pass the frozen backbone together; does not change the result."""
+"""Images that pass the backbone together; does not change the result."""
 
 
 def embed_in_chunks(encoder: TextEncoder, objective: Objective, batch: CaptionBatch) -> CaptionEmbeddings:
@@ -44,8 +46,31 @@ def embed_in_chunks(encoder: TextEncoder, objective: Objective, batch: CaptionBa
     return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
 
 
-def see_in_chunks(backbone: ImageBackbone, pixels: UInt8[Tensor, "batch 3 height width"]) -> ImageFeatures:
-    """Features of a batch of images, without holding the activations of all of them."""
-    parts: list[ImageFeatures] = [backbone(backbone.normalise(part)) for part in pixels.split(IMAGES_TOGETHER)]
-    cls, patches = torch.cat([part.cls for part in parts]), torch.cat([part.patches for part in parts])
-    return ImageFeatures(cls, patches, parts[0].grid)
+def see_in_chunks(
+    backbone: ImageBackbone,
+    pixels: UInt8[Tensor, "batch 3 height width"],
+    crop: Int[Tensor, " batch"],
+    patch_drop: float = 0.0,
+) -> ImageFeatures:
+    """Features of a batch of images, without holding the activations of all of them.
+
+    Args:
+        backbone: Frozen, or trained: each chunk is then seen again in the backward pass.
+        pixels: RGB in 0..255.
+        crop: Which crops they are; seeds the choice of the patches to drop.
+        patch_drop: Share of the patches that the backbone does not see.
+    """
+    grid = (pixels.shape[-2] // backbone.patch_size, pixels.shape[-1] // backbone.patch_size)
+
+    def see(pixels: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
+        kept = kept_patches(crop, grid[0] * grid[1], patch_drop) if patch_drop else None
+        features: ImageFeatures = backbone(backbone.normalise(pixels), kept)
+        return features.cls, features.patches
+
+    pieces = list(zip(pixels.split(IMAGES_TOGETHER), crop.split(IMAGES_TOGETHER), strict=True))
+    if backbone.trained and len(pieces) > 1:
+        parts = [checkpoint(see, *piece, use_reentrant=False) for piece in pieces]
+    else:
+        parts = [see(*piece) for piece in pieces]
+    cls, patches = zip(*parts, strict=True)
+    return ImageFeatures(torch.cat(cls), torch.cat(patches), grid)

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from simzss.data.datamodule import CaptionData
-from simzss.data.feature_cache import FeatureCache
+from simzss.data.feature_cache import FeatureCache, Placement
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
@@ -27,7 +27,7 @@ class Alignment(LightningModule):
     """Trains an `AlignedModel`.
 
     Args:
-        backbone: Which frozen vision backbone.
+        backbone: Which vision backbone; frozen, unless the objective trains it.
         text_encoder: Shape of the text encoder.
         objective: The method.
         optimizer: Numbers of the optimiser.
@@ -44,14 +44,17 @@ class Alignment(LightningModule):
         self.model = AlignedModel(backbone, text_encoder, objective)
         self.config = optimizer
         self.features: FeatureCache | None = None
-        self.strict_loading = False  # the frozen backbone is not in checkpoints; what is, is checked below
+        self.strict_loading = False  # a frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
-        """Learn the bank from the data, and pass every image through the frozen backbone if its features are cached.
+        """Learn the bank from the data, and pass every image through the backbone if its features are cached.
 
         Raises:
             UserError: If the crops do not fit the backbone, or the images cannot be cached.
         """
+        if self.model.backbone.trained and self.data.cache is not Placement.off:
+            name = type(self.model.objective).__name__
+            raise UserError(f"{name} trains the backbone, so its features change at every step: set data.cache to off")
         size = self.data.crop.size
         if size % self.model.patch_size:
             raise UserError(
@@ -91,7 +94,7 @@ class Alignment(LightningModule):
             return self.features(batch.crop)
         if batch.pixels is None:
             raise ValueError("a batch without pixels needs cached features")
-        return see_in_chunks(self.model.backbone, batch.pixels)
+        return see_in_chunks(self.model.backbone, batch.pixels, batch.crop, self.model.objective.patch_drop)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and cosine, stepped once per batch."""
@@ -105,7 +108,7 @@ class Alignment(LightningModule):
         self.model.objective.constrain()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave the backbone out, and say which one and which bank belong to these weights."""
+        """Leave a frozen backbone out, and say which one and which bank belong to these weights."""
         checkpoint["state_dict"] = {PREFIX + name: tensor for name, tensor in self.model.trained().items()}
         checkpoint |= self.hashes
 

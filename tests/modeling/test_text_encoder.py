@@ -120,5 +120,7 @@ def test_pretrained_clip_is_read_and_kept_frozen(tmp_path: Path) -> None:
     assert not any(parameter.requires_grad for parameter in ours.parameters())
     with pytest.raises(UserError, match="projects to 48 dimensions, 32 are wanted"):
         TextEncoder(config, TOKENIZER.vocabulary_size, TOKENIZER.end_id, 32)
+    with pytest.raises(UserError, match="49408 token ids and 77 positions, 100 and 77 are wanted"):
+        TextEncoder(config, 100, 99, DIM)
     with pytest.raises(UserError, match="no CLIP text model at 'nowhere/at/all'"):
         TextEncoder(TextEncoderConfig(weights="nowhere/at/all"), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM)

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from simzss.distributed import all_sum, rank, world_size
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.modeling.patch_drop import kept_patches
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
-from simzss.objectives import PACL, Objective
+from simzss.objectives import PACL, CLIPpy, Objective
 from simzss.objectives.simzss import Query, SimZSS
-from simzss.types import CaptionBatch, ConceptMentions, ImageFeatures
+from simzss.types import CaptionBatch, ConceptMentions
 from tests.processes import on_processes
 
 BATCH, TOKENS, DIM, CONCEPTS, END = 8, 7, 6, 5, 30
@@ -20,14 +22,16 @@ OBJECTIVES: dict[str, Callable[[], Objective]] = {
     "SimZSS, query mention": lambda: SimZSS(concept_weight=1.0, query=Query.mention),
     "SimZSS, query concept": lambda: SimZSS(concept_weight=1.0, query=Query.concept),
     "PACL": lambda: PACL(vision_width=DIM, text_width=DIM),
+    "CLIPpy": lambda: CLIPpy(vision_width=DIM, text_width=DIM),
 }
+OPTIONS = {"img_size": 32, "embed_dim": DIM, "depth": 1, "num_heads": 2}
+"""Of that size no position embedding is resampled, which timm does in single precision."""
 
 
-def share_of_the_batch() -> tuple[ImageFeatures, CaptionBatch]:
-    """What this process sees of a batch that is the same for any number of processes."""
+def share_of_the_batch() -> tuple[Tensor, CaptionBatch]:
+    """What this process sees of a batch that is the same for any number of processes: its pixels, and the rest."""
     generator = torch.Generator().manual_seed(0)
-    cls = torch.randn(BATCH, DIM, generator=generator, dtype=torch.float64)
-    patches = torch.randn(BATCH, 4, DIM, generator=generator, dtype=torch.float64)
+    pixels = torch.randint(0, 256, (BATCH, 3, 32, 32), generator=generator, dtype=torch.uint8)
     ids = torch.randint(0, END, (BATCH, TOKENS), generator=generator)
     ids[:, -1] = END
     size = BATCH // world_size()
@@ -35,8 +39,7 @@ def share_of_the_batch() -> tuple[ImageFeatures, CaptionBatch]:
     rows = [row for row in MENTIONS if mine.start <= row[0] < mine.stop]
     caption, concept, start, end = torch.tensor(rows, dtype=torch.long).reshape(-1, 4).unbind(-1)
     mentions = ConceptMentions(caption - mine.start, concept, start, end, CONCEPTS)
-    batch = CaptionBatch(torch.arange(size), None, ids[mine], mentions, chunks=())
-    return ImageFeatures(cls[mine], patches[mine], (2, 2)), batch
+    return pixels[mine], CaptionBatch(torch.arange(BATCH)[mine], None, ids[mine], mentions, chunks=())
 
 
 def loss_and_gradients() -> dict[str, Tensor]:
@@ -46,11 +49,17 @@ def loss_and_gradients() -> dict[str, Tensor]:
         torch.manual_seed(1)
         encoder = TextEncoder(TextEncoderConfig(2, 16, 2, TOKENS), END + 1, END, DIM).double()
         objective = make().double()
-        image, batch = share_of_the_batch()
+        backbone = ImageBackbone(
+            BackboneConfig("vit_tiny_patch16_224", "random", OPTIONS), trained=objective.trains_backbone
+        ).double()
+        pixels, batch = share_of_the_batch()
+        kept = kept_patches(batch.crop, 4, 0.5) if objective.trains_backbone else None
+        image = backbone(backbone.normalise(pixels).double(), kept)
         captions = objective.embed_captions(encoder(batch.ids), batch.mentions)
         terms = objective(image, captions, batch.mentions)
         terms.total.backward()
         named = [*encoder.named_parameters("text"), *objective.named_parameters("objective")]
+        named += backbone.named_parameters("backbone")
         values = {key: p.grad for key, p in named if p.grad is not None}
         values |= {"loss": terms.total.detach(), "concept": terms.concept.detach()}
         result |= {f"{name}: {key}": all_sum(tensor) / world_size() for key, tensor in values.items()}

@@ -70,7 +70,26 @@ def test_images_in_pieces_give_the_same_features(monkeypatch: pytest.MonkeyPatch
     )
     pixels = torch.randint(0, 256, (5, 3, 32, 48), dtype=torch.uint8)
     monkeypatch.setattr("simzss.training.gradient_cache.IMAGES_TOGETHER", 2)
-    features = see_in_chunks(backbone, pixels)
+    features = see_in_chunks(backbone, pixels, torch.arange(5))
     expected = backbone(backbone.normalise(pixels))
     assert features.grid == (2, 3)
     torch.testing.assert_close(features.patches, expected.patches, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("patch_drop", [0.0, 0.5])
+def test_a_trained_backbone_has_the_same_gradient_in_pieces(patch_drop: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gradients(together: int) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        config = BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 2, "num_heads": 2})
+        backbone = ImageBackbone(config, trained=True)
+        pixels = torch.randint(0, 256, (5, 3, 32, 48), dtype=torch.uint8)
+        monkeypatch.setattr("simzss.training.gradient_cache.IMAGES_TOGETHER", together)
+        features = see_in_chunks(backbone, pixels, torch.arange(5), patch_drop)
+        assert features.patches.shape[1] == round(6 * (1 - patch_drop))
+        (features.patches.amax(dim=1).square().sum() + features.cls.sum()).backward()
+        return {name: p.grad for name, p in backbone.named_parameters() if p.grad is not None}
+
+    plain, pieces = gradients(5), gradients(2)
+    assert len(plain) > 20
+    for name, expected in plain.items():
+        torch.testing.assert_close(pieces[name], expected, rtol=1e-4, atol=1e-5, msg=name)
