@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -61,6 +61,11 @@ class Accuracy:
     top1: float
     top5: float
     images: int
+
+    @classmethod
+    def of_ranks(cls, ranks: Int64[np.ndarray, " images"]) -> "Accuracy":
+        """From the rank of every image's own class among all, 0 the best."""
+        return cls(float((ranks < 1).mean()), float((ranks < 5).mean()), len(ranks))
 
 
 def from_folder(folder: Path) -> LabelledImages:
@@ -124,20 +129,33 @@ def classify(
     model: ImageTextModel, data: LabelledImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
 ) -> Accuracy:
     """Top-1 and top-5 accuracy over all images."""
+    return Accuracy.of_ranks(rank_classes(model, data, protocol, device, size))
+
+
+def rank_classes(
+    model: ImageTextModel, data: LabelledImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
+) -> Int64[np.ndarray, " images"]:
+    """The rank of every image's own class among all, 0 the best; of two classes that tie the earlier is better.
+
+    Args:
+        model: What compares images with texts.
+        data: Images, their classes, and what these are called.
+        protocol: Its prompts are used, and its order of normalisation.
+        device: Where the model lies.
+        size: Pixels of an image's side.
+    """
     classes = embed_names(model, data.names, replace(protocol, class_token=ClassToken.EOS))
-    right = np.zeros(2, dtype=np.int64)
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (model.pixel_mean, model.pixel_std))
     pixels = read_ahead(lambda index: prepare(data.read(index), size), range(len(data.labels)), threads=4)
     labels = iter(data.labels)
+    ranks = []
     for batch in _batches(pixels, 64):
         images = (torch.stack(batch).to(device) / 255 - mean) / std
         with torch.no_grad():
             ranked = model.compare_images(images, classes).argsort(dim=1, descending=True, stable=True)
         truth = torch.tensor(list(islice(labels, len(batch))), device=device)
-        hits = ranked[:, :5] == truth[:, None]
-        right += np.array([int(hits[:, 0].sum()), int(hits.any(dim=1).sum())])
-    top1, top5 = (right / len(data.labels)).tolist()
-    return Accuracy(top1, top5, len(data.labels))
+        ranks.append((ranked == truth[:, None]).int().argmax(dim=1).cpu().numpy())
+    return np.concatenate(ranks)
 
 
 def prepare(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[Tensor, "3 size size"]:

@@ -2,14 +2,23 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from simzss.benchmarks.classification import LabelledImages, from_dataset, from_folder, from_saved, is_saved
+from simzss.benchmarks.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
+from simzss.benchmarks.classification import (
+    Accuracy,
+    LabelledImages,
+    from_dataset,
+    from_folder,
+    from_saved,
+    is_saved,
+)
 from simzss.benchmarks.classification import classify as run_classification
 from simzss.benchmarks.provenance import check_writable, describe_model, write_json
+from simzss.benchmarks.waterbirds import is_placed
 from simzss.commands.evaluate import pick_device
 from simzss.errors import UserError
 from simzss.objectives.model import load_model
@@ -19,35 +28,62 @@ from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 def classify(  # one argument per option
     checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
     data: Annotated[
-        str, typer.Argument(help="folder with one folder per class, or a Hugging Face data set (saved, or its name)")
+        str,
+        typer.Argument(
+            help="folder with one folder per class, Waterbirds, or a Hugging Face data set (saved, or its name)"
+        ),
     ],
     *,
-    split: Annotated[str, typer.Option(help="of a Hugging Face data set")] = "test",
+    split: Annotated[str, typer.Option(help="of Waterbirds or a Hugging Face data set")] = "test",
     names: Annotated[Path | None, typer.Option(help="class names, one per line, instead of the data's own")] = None,
     templates: Annotated[TemplateSet, typer.Option(help="prompts")] = TemplateSet.OPENAI80,
     size: Annotated[int, typer.Option(min=1, help="pixels of an image's side, a multiple of the patch")] = 224,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
     json: Annotated[Path | None, typer.Option(help="write the result to this file")] = None,
 ) -> None:
-    """Classify whole images by the names of their classes, and report top-1 and top-5 accuracy."""
+    """Classify whole images by the names of their classes, and report top-1 and top-5 accuracy.
+
+    With the layout of Waterbirds (metadata.csv), also apart for matching and mismatching backgrounds.
+    """
     if json:
         check_writable(json)
-    images = _load(data, split)
+    placed = from_metadata(Path(data), split) if is_placed(Path(data)) else None
+    images = placed.data if placed else _load(data, split)
     if names:
         images = _renamed(images, names)
     place = pick_device(device)
     model = load_model(checkpoint).to(place)
     protocol = SegmentationProtocol(templates=templates, normalise_each=True)
-    accuracy = run_classification(model, images, protocol, place, size)
-    Console().print(
-        f"{data}: {accuracy.images:,} images, {len(images.names)} classes: "
-        f"top-1 {100 * accuracy.top1:.2f} %, top-5 {100 * accuracy.top5:.2f} %",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if placed:
+        apart = classify_by_background(model, replace(placed, data=images), protocol, place, size)
+        accuracy = apart.overall
+    else:
+        apart, accuracy = None, run_classification(model, images, protocol, place, size)
+    _show(data, len(images.names), accuracy, apart)
     if json:
         settings = {"data": data, "classes": len(images.names), "templates": templates, "size": size}
-        write_json(json, asdict(accuracy) | {"settings": settings, "model": describe_model(checkpoint, model)})
+        record = asdict(accuracy) | _by_background(apart) | {"settings": settings}
+        write_json(json, record | {"model": describe_model(checkpoint, model)})
+
+
+def _show(data: str, classes: int, accuracy: Accuracy, apart: BackgroundAccuracy | None) -> None:
+    """Print the accuracy, and how the background changes it."""
+    lines = [
+        f"{data}: {accuracy.images:,} images, {classes} classes: "
+        f"top-1 {100 * accuracy.top1:.2f} %, top-5 {100 * accuracy.top5:.2f} %"
+    ]
+    if apart:
+        for name, part in (("matching", apart.matching), ("mismatching", apart.mismatching)):
+            lines.append(f"{name} background: {part.images:,} images, top-1 {100 * part.top1:.2f} %")
+        lines.append(f"drop: {100 * apart.drop:.2f} points")
+    Console().print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _by_background(apart: BackgroundAccuracy | None) -> dict[str, Any]:
+    """What goes into the file beside the accuracy on all images."""
+    if apart is None:
+        return {}
+    return {"matching": asdict(apart.matching), "mismatching": asdict(apart.mismatching), "drop": apart.drop}
 
 
 def _load(data: str, split: str) -> LabelledImages:

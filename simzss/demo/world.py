@@ -8,6 +8,7 @@
     WORLD/held_out_masks/*.png   their truth: class ids
     WORLD/probe.yaml             the first training pictures as a benchmark, for the probes alone
     WORLD/probe_masks/*.png      their truth
+    WORLD/backgrounds/           single things on usual and unusual grounds, laid out as Waterbirds
 
 Held-out pictures have seeds of their own, and no combination of grounds and things that a training picture has.
 """
@@ -28,11 +29,13 @@ import yaml
 from PIL import Image
 from rich.progress import track
 
+from simzss.demo.backgrounds import draw_placed, write_table
 from simzss.demo.captions import write_captions
+from simzss.demo.habits import follow_habit
 from simzss.demo.scenes import CLASSES, Scene, draw_scene, render, truth
 
-TRAIN, HELD_OUT, WORDS = 0, 1, 2
-"""Streams of random numbers that share a seed and nothing else."""
+TRAIN, HELD_OUT, WORDS, HABITS, BACKGROUNDS = 0, 1, 2, 4, 5
+"""Streams of random numbers that share a seed and nothing else; 3 is that of `simzss.demo.pairs`."""
 PICTURES_AT_ONCE = 50
 """Pictures that a process draws before it reports."""
 
@@ -49,6 +52,10 @@ class WorldConfig:
     """Training pictures whose truth is written too, for probes; the training never reads it."""
     held_out: int = 300
     """Pictures to evaluate on."""
+    habit: float = 0.0
+    """Chance that one of the things of a training picture stands on a ground that is usual for it."""
+    pairs: int = 10
+    """Pictures of every kind of thing on a usual ground, and as many on unusual ones."""
     seed: int = 0
 
 
@@ -83,6 +90,11 @@ class World:
         """Description of the training pictures with truth."""
         return self.folder / "probe.yaml"
 
+    @property
+    def backgrounds(self) -> Path:
+        """Folder of the single things on usual and unusual grounds."""
+        return self.folder / "backgrounds"
+
 
 @dataclass(frozen=True)
 class _Order:
@@ -101,14 +113,19 @@ def build_world(folder: Path, config: WorldConfig) -> World:
     shutil.rmtree(unfinished, ignore_errors=True)
     for name in ("train", "probe_masks", "held_out", "held_out_masks"):
         (unfinished / name).mkdir(parents=True)
-    training = [scene_of(config.seed, TRAIN, number) for number in range(config.pictures)]
+    training = training_scenes(config)
+    placed = draw_placed((config.seed, BACKGROUNDS), config.pairs)
+    for name in {Path(each.file).parent for each in placed}:
+        (World(unfinished).backgrounds / name).mkdir(parents=True)
     orders = [*_training_orders(config, training), *_held_out_orders(unseen_scenes(config, training))]
+    orders += [_Order(each.scene, f"backgrounds/{each.file}", None, None) for each in placed]
     draw = partial(_draw, unfinished, config.captions)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         drawn = pool.map(draw, orders, chunksize=PICTURES_AT_ONCE)
         captions = list(track(drawn, "drawing the world", total=len(orders)))
     _write_texts(World(unfinished), captions[: config.pictures], config)
+    write_table(World(unfinished).backgrounds, placed)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.replace(folder)
     return World(folder)
@@ -117,6 +134,15 @@ def build_world(folder: Path, config: WorldConfig) -> World:
 def scene_of(seed: int, stream: int, number: int) -> Scene:
     """The scene with this number."""
     return draw_scene(np.random.default_rng([seed, stream, number]))
+
+
+def training_scenes(config: WorldConfig) -> list[Scene]:
+    """The scenes of the training pictures."""
+    scenes = (scene_of(config.seed, TRAIN, number) for number in range(config.pictures))
+    return [
+        follow_habit(scene, config.habit, np.random.default_rng([config.seed, HABITS, number]))
+        for number, scene in enumerate(scenes)
+    ]
 
 
 def unseen_scenes(config: WorldConfig, training: Sequence[Scene]) -> list[Scene]:

@@ -1,20 +1,32 @@
 """The world as files: read by the readers of real data, the same from the same seed, unseen where held out."""
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from simzss.benchmarks.backgrounds import from_metadata
 from simzss.benchmarks.dataset import list_stems, read_sample
 from simzss.benchmarks.spec import load_benchmark
 from simzss.concepts.corpus.rows import Row
 from simzss.concepts.corpus.source import open_corpus
 from simzss.demo.scenes import CLASSES
-from simzss.demo.world import HELD_OUT, TRAIN, World, WorldConfig, build_world, scene_of, unseen_scenes
+from simzss.demo.world import (
+    HELD_OUT,
+    TRAIN,
+    World,
+    WorldConfig,
+    build_world,
+    scene_of,
+    training_scenes,
+    unseen_scenes,
+)
 
-CONFIG = WorldConfig(pictures=12, captions=3, with_truth=4, held_out=5, seed=2)
+CONFIG = WorldConfig(pictures=12, captions=3, with_truth=4, held_out=5, pairs=1, seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +79,38 @@ def test_masks_fit_their_pictures(world: World) -> None:
             assert (labels.mode, image.mode) == ("L", "RGB")
             assert labels.size == image.size
     assert json.loads(world.captions.read_text())["info"]["world"]["seed"] == CONFIG.seed
+
+
+UNCHANGED = {
+    "train": "d9769e5d9f8ee1a3",
+    "probe_masks": "b2a460cfd3594e3b",
+    "held_out": "df6f3b86e1216995",
+    "held_out_masks": "512fc9bf73903731",
+}
+"""Hashes of the pixels of this world, taken before it had habits: without any it is what it was."""
+
+
+def test_without_habits_the_world_is_what_it_always_was(world: World) -> None:
+    for name, expected in UNCHANGED.items():
+        digest = hashlib.sha256()
+        for path in sorted((world.folder / name).iterdir()):
+            with Image.open(path) as picture:
+                digest.update(np.array(picture).tobytes())
+        assert digest.hexdigest()[:16] == expected, name
+    content = json.loads(world.captions.read_text())
+    texts = json.dumps([content["images"], content["annotations"]])
+    assert hashlib.sha256(texts.encode()).hexdigest()[:16] == "a6a6161d7b9723e3"
+
+
+def test_habits_change_the_training_pictures_alone() -> None:
+    before, after = (training_scenes(replace(CONFIG, habit=habit)) for habit in (0.0, 0.5))
+    changed = [one.grounds != other.grounds for one, other in zip(before, after, strict=True)]
+    assert 0 < sum(changed) < len(changed)
+    assert [scene.items for scene in before] == [scene.items for scene in after]
+
+
+def test_single_things_on_grounds_of_both_kinds(world: World) -> None:
+    found = from_metadata(world.backgrounds, "test")
+    assert len(found.data.labels) == 2 * len(found.data.names)
+    assert found.data.read(0).shape == (112, 112, 3)
+    assert not np.array_equal(found.data.read(0), found.data.read(1))
