@@ -1,4 +1,4 @@
-"""What a run remembers of every image: its own confusion matrix, sparse, in Parquet.
+"""What a run remembers of every image: its own confusion matrix (or classes by groups), sparse, in Parquet.
 
 The sums over images are the data set's confusion matrix; the rows themselves let an interrupted run continue, several
 processes share the work, and two runs be compared image by image. A shard is written whole or not at all.
@@ -20,6 +20,7 @@ from simzss.errors import UserError
 SCHEMA = pa.schema(
     {
         "stem": pa.string(),
+        "stamp": pa.string(),
         "truth": pa.list_(pa.int32()),
         "prediction": pa.list_(pa.int32()),
         "pixels": pa.list_(pa.int64()),
@@ -32,15 +33,17 @@ class ImageCounts:
     """The entries of an image's confusion matrix that are not zero."""
 
     stem: str
+    stamp: str
+    """Of the files it was made from, see `simzss.benchmarks.dataset.stamp_of`."""
     truth: Int64[np.ndarray, " entries"]
     prediction: Int64[np.ndarray, " entries"]
     pixels: Int64[np.ndarray, " entries"]
 
     @classmethod
-    def of_matrix(cls, stem: str, matrix: Matrix) -> "ImageCounts":
+    def of_matrix(cls, stem: str, matrix: Int64[np.ndarray, "classes predictions"], stamp: str = "") -> "ImageCounts":
         """Keep the entries that are not zero."""
         truth, prediction = matrix.nonzero()
-        return cls(stem, truth, prediction, matrix[truth, prediction])
+        return cls(stem, stamp, truth, prediction, matrix[truth, prediction])
 
 
 def total(counts: Iterable[ImageCounts], classes: int) -> Matrix:
@@ -58,13 +61,14 @@ def write_shard(path: Path, counts: Sequence[ImageCounts]) -> None:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
 
 
-def read_stems(path: Path) -> list[str]:
-    """The names of the images of a shard.
+def read_stamps(path: Path) -> list[tuple[str, str]]:
+    """Name and stamp of every image of a shard.
 
     Raises:
         UserError: If the file is no such shard.
     """
-    return _read(path, pa.schema([SCHEMA.field("stem")]))["stem"].to_pylist()
+    columns = _read(path, pa.schema([SCHEMA.field("stem"), SCHEMA.field("stamp")]))
+    return list(zip(columns["stem"].to_pylist(), columns["stamp"].to_pylist(), strict=True))
 
 
 def read_shard(path: Path) -> list[ImageCounts]:
@@ -74,8 +78,8 @@ def read_shard(path: Path) -> list[ImageCounts]:
         UserError: If the file is no such shard.
     """
     rows = _read(path, SCHEMA).to_pylist()
-    arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[1:]} for row in rows)
-    return [ImageCounts(row["stem"], **columns) for row, columns in zip(rows, arrays, strict=True)]
+    arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[2:]} for row in rows)
+    return [ImageCounts(row["stem"], row["stamp"], **columns) for row, columns in zip(rows, arrays, strict=True)]
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:

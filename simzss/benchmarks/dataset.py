@@ -98,6 +98,12 @@ def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:
     return sorted(match[1] for name in names if (match := pattern.fullmatch(name)))
 
 
+def stamp_of(benchmark: Benchmark, root: Path, stem: str) -> str:
+    """Size and time of the last change of an image and of its mask: other files have others."""
+    files = [(root / pattern.format(stem=stem)).stat() for pattern in (benchmark.images, benchmark.masks)]
+    return " ".join(f"{file.st_size}@{file.st_mtime_ns}" for file in files)
+
+
 def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sample:
     """Read an image and its masks, each file once.
 

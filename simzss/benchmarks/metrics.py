@@ -22,9 +22,16 @@ def confusion_matrix(
     prediction: Int[Tensor, "height width"], truth: Int[Tensor, "height width"], classes: int
 ) -> Int64[Tensor, "classes classes"]:
     """Count the pixels of every pair of true and predicted class; ignored pixels do not count."""
+    return contingency(prediction, truth, classes, classes)
+
+
+def contingency(
+    prediction: Int[Tensor, "height width"], truth: Int[Tensor, "height width"], classes: int, groups: int
+) -> Int64[Tensor, "classes groups"]:
+    """Count the pixels of every pair of true class and predicted group, whatever the groups are."""
     counted = truth != IGNORE
-    pairs = truth[counted].long() * classes + prediction[counted].long()
-    return torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
+    pairs = truth[counted].long() * groups + prediction[counted].long()
+    return torch.bincount(pairs, minlength=classes * groups).view(classes, groups)
 
 
 @dataclass(frozen=True)

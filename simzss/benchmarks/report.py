@@ -58,7 +58,7 @@ def results_of(run: Record, results: Sequence[BenchmarkResult], seconds: float) 
 
 
 def with_earlier(output: Path, results: Record) -> Record:
-    """The results together with those that the same run, claimed before, wrote for other benchmarks.
+    """The results together with those that the same run, claimed before, wrote for other benchmarks or other scores.
 
     Raises:
         UserError: If what was written is damaged.
@@ -66,7 +66,10 @@ def with_earlier(output: Path, results: Record) -> Record:
     if not (path := output / RESULTS).is_file():
         return results
     earlier = read_json(path, keys=("benchmarks",))["benchmarks"]
-    benchmarks = {key: record for key, record in earlier.items() if key in results["specs"]} | results["benchmarks"]
+    benchmarks = {key: record for key, record in earlier.items() if key in results["specs"]}
+    for key, record in results["benchmarks"].items():
+        known = benchmarks.get(key, {}).get("jaccard") if record["jaccard"] is None else record["jaccard"]
+        benchmarks[key] = record | {"jaccard": known}
     return results | {"benchmarks": benchmarks, "limited": any(record["limited"] for record in benchmarks.values())}
 
 
@@ -83,6 +86,7 @@ def _benchmark_record(result: BenchmarkResult, variant: str) -> Record:
         "pixel_accuracy": _number(scores.pixel_accuracy),
         "mean_accuracy": _number(scores.mean_accuracy),
         "frequency_weighted_iou": _number(scores.frequency_weighted_iou),
+        "jaccard": None if result.grouping is None else _number(result.grouping.jaccard),
         "classes": {
             name: {"iou": _number(iou), "accuracy": _number(accuracy), "pixels": int(pixels)}
             for name, iou, accuracy, pixels in zip(benchmark.names, *columns, strict=True)
@@ -115,8 +119,9 @@ def markdown(results: Record) -> str:
         lines += ["`?`: not read in the paper by us. `-`: not reported. Only the first row was measured here.", ""]
     if results["limited"]:
         lines += ["† Not all images were looked at (`--limit`): this compares with nothing published.", ""]
-    lines += ["## Every benchmark", "", "| benchmark | images | mIoU | pixel accuracy | mean accuracy | fwIoU |"]
-    lines += ["|---|---|---|---|---|---|", *(_detail(record) for record in benchmarks.values()), ""]
+    heads = ["benchmark", "images", *(heading for heading, _ in shown_scores(results))]
+    lines += ["## Every benchmark", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines += [*(_detail(record, results) for record in benchmarks.values()), ""]
     for record in benchmarks.values():
         lines += _class_table(record)
     return "\n".join(lines)
@@ -148,8 +153,16 @@ def _row(title: str, pamr: str, cells: Mapping[str, str], missing: str) -> str:
     return f"| {title} | {pamr} | " + " | ".join(cells.get(key, missing) for key in COLUMNS) + " |"
 
 
-def _detail(record: Record) -> str:
-    scores = [_percent(record[name]) for name in ("miou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")]
+def shown_scores(results: Record) -> list[tuple[str, str]]:
+    """Headings and keys of the scores of every benchmark; that of the groups only where one has it."""
+    shown = [("mIoU", "miou"), ("pixel accuracy", "pixel_accuracy"), ("mean accuracy", "mean_accuracy")]
+    shown.append(("fwIoU", "frequency_weighted_iou"))
+    grouped = any(record["jaccard"] is not None for record in results["benchmarks"].values())
+    return [*shown, ("Jaccard, bottom-up", "jaccard")] if grouped else shown
+
+
+def _detail(record: Record, results: Record) -> str:
+    scores = [_percent(record[key]) for _, key in shown_scores(results)]
     return f"| {record['title']} | {record['images']:,} | " + " | ".join(scores) + " |"
 
 

@@ -1,31 +1,24 @@
-"""The one runner: a segmenter, some benchmarks and a data root in, confusion matrices and scores out.
+"""From a segmenter, benchmarks and a data root to scores, in memory; `simzss.benchmarks.resumable` does it on disk.
 
 Benchmarks that share images share one pass of the backbone. Images are decoded ahead in background threads, their
-windows go through the backbone in full batches, and the confusion matrices are counted on the device. Work is divided
-into shards of images: a finished shard is on disk, so that an interrupted run continues, and several processes take
-every n-th shard without padding, so that their sums are exact.
+windows go through the backbone in full batches, and the confusion matrices are counted on the device.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, tee
+from itertools import tee
 from pathlib import Path
 
 import torch
 
-from simzss.benchmarks.counts import ImageCounts, read_shard, read_stems, total, write_shard
+from simzss.benchmarks.counts import ImageCounts, total
 from simzss.benchmarks.dataset import Sample, list_stems, read_ahead, read_sample
-from simzss.benchmarks.metrics import Matrix, Scores, confusion_matrix, scores_of
-from simzss.benchmarks.spec import Benchmark, check_choice, group_by_images
-from simzss.distributed import all_sum, rank, world_size
+from simzss.benchmarks.grouping import GROUPS, Grouping, group_map
+from simzss.benchmarks.metrics import Matrix, Scores, confusion_matrix, contingency, scores_of
+from simzss.benchmarks.spec import Benchmark
 from simzss.segmentation.label_map import Vocabulary
 from simzss.segmentation.segmenter import Segmenter
-
-IMAGES_PER_SHARD = 100
-
-Watch = Callable[[Iterable[tuple[ImageCounts, ...]], str, int], Iterable[tuple[ImageCounts, ...]]]
-"""Shows how far an iterable has come, given what it is and how many items it has."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +30,8 @@ class BenchmarkResult:
     limited: bool
     """Whether only some of its images were looked at: such a score compares with nothing published."""
     matrix: Matrix
+    grouping: Grouping | None = None
+    """How well the patches group without text, where that was asked for."""
 
     @property
     def scores(self) -> Scores:
@@ -46,12 +41,19 @@ class BenchmarkResult:
 
 @dataclass(frozen=True)
 class Task:
-    """Benchmarks that share images, with the vocabulary of each."""
+    """Benchmarks that share images, with the vocabulary of each; perhaps groups without any vocabulary, too."""
 
     benchmarks: Sequence[Benchmark]
     vocabularies: Sequence[Vocabulary]
     root: Path
     stems: Sequence[str]
+    bottom_up: bool = False
+
+    @property
+    def folders(self) -> list[str]:
+        """Where the counts go that an image gives, in their order."""
+        kinds = ("counts", "groups") if self.bottom_up else ("counts",)
+        return [f"{kind}/{benchmark.key}" for kind in kinds for benchmark in self.benchmarks]
 
     @property
     def title(self) -> str:
@@ -76,32 +78,18 @@ def evaluate_benchmark(
     words = vocabulary or vocabulary_for(segmenter, benchmark)
     task = Task([benchmark], [words.to(segmenter.device)], root, choose(stems, limit))
     counts = [image for (image,) in count_images(segmenter, task)]
-    return _result(benchmark, stems, limit, total(counts, len(benchmark.names)))
+    return result_of(benchmark, stems, limit, total(counts, len(benchmark.names)))
 
 
-def evaluate(
-    segmenter: Segmenter,
-    benchmarks: Sequence[Benchmark],
-    root: Path,
-    output: Path,
-    *,
-    limit: int | None = None,
-    watch: Watch = lambda images, title, count: images,  # noqa: ARG005
-) -> list[BenchmarkResult]:
-    """Evaluate several benchmarks, keeping every image's counts below `output` and skipping those already there.
+def evaluate_groups(segmenter: Segmenter, benchmark: Benchmark, root: Path) -> Grouping:
+    """Group the patches of all images of a benchmark bottom-up, in memory and without any text.
 
     Raises:
-        UserError: If two benchmarks have one key, or the data does not fit one; all are listed before the first is
-            evaluated.
+        UserError: If the data does not fit the benchmark.
     """
-    check_choice(benchmarks, segmenter.protocol.names)
-    listed = {benchmark.key: list_stems(benchmark, root) for benchmark in benchmarks}
-    matrices: dict[str, Matrix] = {}
-    for group in group_by_images(benchmarks):
-        vocabularies = [vocabulary_for(segmenter, benchmark) for benchmark in group]
-        task = Task(group, vocabularies, root, choose(listed[group[0].key], limit))
-        matrices |= _evaluate_task(segmenter, task, output, watch)
-    return [_result(benchmark, listed[benchmark.key], limit, matrices[benchmark.key]) for benchmark in benchmarks]
+    task = Task([benchmark], [], root, list_stems(benchmark, root), bottom_up=True)
+    counts = (image for (image,) in count_images(segmenter, task))
+    return Grouping.of_counts(counts, background=benchmark.background)
 
 
 def vocabulary_for(segmenter: Segmenter, benchmark: Benchmark) -> Vocabulary:
@@ -116,62 +104,31 @@ def choose(stems: Sequence[str], limit: int | None) -> list[str]:
     return [stems[index * len(stems) // count] for index in range(count)]
 
 
-def _result(benchmark: Benchmark, stems: Sequence[str], limit: int | None, matrix: Matrix) -> BenchmarkResult:
+def result_of(benchmark: Benchmark, stems: Sequence[str], limit: int | None, matrix: Matrix) -> BenchmarkResult:
+    """The result of a benchmark from the counts of those of its images that a limit leaves."""
     images = len(choose(stems, limit))
     return BenchmarkResult(benchmark, images, images < len(stems), matrix)
 
 
 def count_images(segmenter: Segmenter, task: Task, *, threads: int = 4) -> Iterator[tuple[ImageCounts, ...]]:
-    """Segment every image once and count it for every benchmark of the task."""
+    """Segment every image once and count it for every benchmark of the task, then its groups if the task has them."""
     samples = read_ahead(partial(read_sample, task.benchmarks, task.root), task.stems, threads)
-    for sample, predictions in predict(segmenter, task.vocabularies, samples):
+    for sample, maps in predict(segmenter, task.vocabularies, samples, bottom_up=task.bottom_up):
         truths = [torch.from_numpy(labels).to(segmenter.device) for labels in sample.labels]
-        matrices = [
-            confusion_matrix(prediction, truth, len(benchmark.names))
-            for prediction, truth, benchmark in zip(predictions, truths, task.benchmarks, strict=True)
-        ]
+        sizes = [len(benchmark.names) for benchmark in task.benchmarks]
+        named = zip(maps[: len(task.vocabularies)], truths, sizes, strict=False)  # without vocabularies, groups alone
+        matrices = [confusion_matrix(prediction, truth, size) for prediction, truth, size in named]
+        if task.bottom_up:
+            matrices += [contingency(maps[-1], truth, size, GROUPS) for truth, size in zip(truths, sizes, strict=True)]
         yield tuple(ImageCounts.of_matrix(sample.stem, matrix.cpu().numpy()) for matrix in matrices)
 
 
 def predict(
-    segmenter: Segmenter, vocabularies: Sequence[Vocabulary], samples: Iterable[Sample]
+    segmenter: Segmenter, vocabularies: Sequence[Vocabulary], samples: Iterable[Sample], *, bottom_up: bool = False
 ) -> Iterator[tuple[Sample, list[torch.Tensor]]]:
-    """One label map per vocabulary for every sample, from one pass of the backbone."""
+    """One label map per vocabulary for every sample, and perhaps its groups, from one pass of the backbone."""
     to_embed, to_score = tee(samples)
     prepared = (segmenter.prepare(torch.from_numpy(sample.image)) for sample in to_embed)
     for sample, (image, features) in zip(to_score, segmenter.embed(prepared), strict=True):
-        yield sample, [segmenter.label_map(image, features, vocabulary) for vocabulary in vocabularies]
-
-
-def _evaluate_task(segmenter: Segmenter, task: Task, output: Path, watch: Watch) -> dict[str, Matrix]:
-    """Do the shards of this process that are missing, then add up all shards of all processes."""
-    starts = range(0, len(task.stems), IMAGES_PER_SHARD)[rank() :: world_size()]
-    missing = [start for start in starts if not _is_counted(task, output, start)]
-    stems = [(start, stem) for start in missing for stem in task.stems[start : start + IMAGES_PER_SHARD]]
-    todo = Task(task.benchmarks, task.vocabularies, task.root, [stem for _, stem in stems])
-    counted = watch(count_images(segmenter, todo), task.title, len(stems))
-    for start, shard in groupby(zip(stems, counted, strict=True), key=lambda item: item[0][0]):
-        columns = zip(*(counts for _, counts in shard), strict=True)
-        for path, images in zip(_shard_paths(task, output, start), columns, strict=True):
-            write_shard(path, images)
-    paths = [_shard_paths(task, output, start) for start in starts]
-    return {
-        benchmark.key: _sum_over_processes(
-            total((image for shard in paths for image in read_shard(shard[index])), len(benchmark.names)), segmenter
-        )
-        for index, benchmark in enumerate(task.benchmarks)
-    }
-
-
-def _is_counted(task: Task, output: Path, start: int) -> bool:
-    """Whether a shard is there for every benchmark, with exactly the images that belong into it."""
-    stems = list(task.stems[start : start + IMAGES_PER_SHARD])
-    return all(path.is_file() and read_stems(path) == stems for path in _shard_paths(task, output, start))
-
-
-def _shard_paths(task: Task, output: Path, start: int) -> list[Path]:
-    return [output / "counts" / benchmark.key / f"{start:06d}.parquet" for benchmark in task.benchmarks]
-
-
-def _sum_over_processes(matrix: Matrix, segmenter: Segmenter) -> Matrix:
-    return all_sum(torch.from_numpy(matrix).to(segmenter.device)).cpu().numpy()
+        maps = [segmenter.label_map(image, features, vocabulary) for vocabulary in vocabularies]
+        yield sample, [*maps, group_map(segmenter, image, features)] if bottom_up else maps

@@ -18,8 +18,8 @@ from simzss.benchmarks.check import present_benchmarks
 from simzss.benchmarks.counts import ImageCounts
 from simzss.benchmarks.pictures import save_overlays
 from simzss.benchmarks.provenance import Record, claim, describe_model, describe_run
-from simzss.benchmarks.report import results_of, with_earlier, write_results
-from simzss.benchmarks.runner import evaluate as run_benchmarks
+from simzss.benchmarks.report import results_of, shown_scores, with_earlier, write_results
+from simzss.benchmarks.resumable import evaluate as run_benchmarks
 from simzss.benchmarks.spec import EIGHT, check_choice, load_benchmark
 from simzss.distributed import join_processes, rank
 from simzss.errors import UserError
@@ -45,6 +45,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     protocol: Annotated[Path | None, typer.Option(help="YAML file  [default: TCL's]")] = None,
     threshold: Annotated[float | None, typer.Option(help="background threshold instead of the protocol's")] = None,
     pamr: Annotated[bool | None, typer.Option(help="refine with PAMR, or not  [default: the protocol's]")] = None,
+    bottom_up: Annotated[bool, typer.Option("--bottom-up", help="group patches without any text, too")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="images per benchmark, evenly spread")] = None,
     output: Annotated[Path, typer.Option(help="folder for the results; an interrupted run in it continues")],
     overlays: Annotated[int, typer.Option(min=0, help="images per benchmark to draw")] = 0,
@@ -67,7 +68,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     model = load_model(checkpoint).to(place)
     segmenter = Segmenter(model, settings, place, windows_at_once, precision is Precision.BFLOAT16)
     run = claim(output, describe_run(describe_model(checkpoint, model), segmenter, chosen, data_root, limit))
-    results = run_benchmarks(segmenter, chosen, data_root, output, limit=limit, watch=watch)
+    results = run_benchmarks(segmenter, chosen, data_root, output, limit=limit, bottom_up=bottom_up, watch=watch)
     if rank() != 0:
         return
     record = with_earlier(output, results_of(run, results, time.perf_counter() - started))
@@ -108,10 +109,12 @@ def watch(images: Iterable[tuple[ImageCounts, ...]], title: str, count: int) -> 
 
 def show(results: Record, written: list[Path]) -> None:
     """Print the scores and where the rest is."""
-    table = Table("benchmark", "images", "mIoU", "pixel accuracy", title="zero-shot segmentation, percent")
+    shown = shown_scores(results)
+    heads = [heading for heading, _ in shown]
+    table = Table("benchmark", "images", *heads, title="zero-shot segmentation, percent")
     for record in results["benchmarks"].values():
         mark = " (limited)" if record["limited"] else ""
-        scores = ["-" if record[n] is None else f"{100 * record[n]:.2f}" for n in ("miou", "pixel_accuracy")]
+        scores = ["-" if record[key] is None else f"{100 * record[key]:.2f}" for _, key in shown]
         table.add_row(record["title"], f"{record['images']:,}{mark}", *scores)
     console = Console()
     console.print(table)

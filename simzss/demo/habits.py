@@ -81,5 +81,5 @@ def _with_ground(grounds: tuple[Ground, ...], place: int, wanted: int) -> tuple[
     changed = replace(grounds[place], kind=wanted)
     above = () if wanted == SKY else tuple(ground for ground in grounds[:place] if ground.kind != wanted)
     below = tuple(ground for ground in grounds[place + 1 :] if ground.kind != wanted)
-    first, *rest = (*above, changed, *below)
-    return (replace(first, top=0.0), *rest)
+    bands = (*above, changed, *below)
+    return (replace(bands[0], top=0.0), *bands[1:])

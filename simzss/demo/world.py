@@ -115,8 +115,8 @@ def build_world(folder: Path, config: WorldConfig) -> World:
         (unfinished / name).mkdir(parents=True)
     training = training_scenes(config)
     placed = draw_placed((config.seed, BACKGROUNDS), config.pairs)
-    for name in {Path(each.file).parent for each in placed}:
-        (World(unfinished).backgrounds / name).mkdir(parents=True)
+    for thing in {Path(each.file).parent for each in placed}:
+        (World(unfinished).backgrounds / thing).mkdir(parents=True)
     orders = [*_training_orders(config, training), *_held_out_orders(unseen_scenes(config, training))]
     orders += [_Order(each.scene, f"backgrounds/{each.file}", None, None) for each in placed]
     draw = partial(_draw, unfinished, config.captions)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from simzss.benchmarks import runner
-from simzss.benchmarks.runner import evaluate, evaluate_benchmark
+from simzss.benchmarks import resumable
+from simzss.benchmarks.resumable import evaluate
+from simzss.benchmarks.runner import evaluate_benchmark
 from simzss.segmentation.segmenter import Segmenter
 from tests.benchmarks.test_runner import RESIZED
 from tests.benchmarks.trees import oracle_for, write_tree
@@ -16,7 +17,7 @@ from tests.processes import on_processes
 
 
 def evaluate_share(root: Path) -> torch.Tensor:
-    runner.IMAGES_PER_SHARD = 1
+    resumable.IMAGES_PER_SHARD = 1
     benchmark = uncounted("ade20k")
     (result,) = evaluate(Segmenter(oracle_for(benchmark), RESIZED), [benchmark], root / "data", root / "out")
     return torch.from_numpy(result.matrix)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.benchmarks.runner import evaluate
+from simzss.benchmarks.resumable import evaluate
 from simzss.benchmarks.spec import Benchmark
 from simzss.objectives.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet

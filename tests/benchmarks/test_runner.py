@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
-from simzss.benchmarks import runner
+from simzss.benchmarks import resumable
 from simzss.benchmarks.counts import ImageCounts, read_shard, total, write_shard
 from simzss.benchmarks.metrics import scores_of
-from simzss.benchmarks.runner import choose, evaluate, evaluate_benchmark
+from simzss.benchmarks.resumable import evaluate
+from simzss.benchmarks.runner import choose, evaluate_benchmark
 from simzss.benchmarks.spec import EIGHT, Benchmark
 from simzss.errors import UserError
 from simzss.segmentation.label_map import Vocabulary
@@ -88,7 +90,7 @@ def test_one_pass_serves_both_of_a_pair(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "IMAGES_PER_SHARD", 2)
+    monkeypatch.setattr(resumable, "IMAGES_PER_SHARD", 2)
     benchmark = uncounted("ade20k")
     masks = write_tree(tmp_path / "data", benchmark)
     segmenter, out = exact(benchmark), tmp_path / "out"
@@ -119,7 +121,7 @@ def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_shards_of_other_images_are_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image that came in between moves all later ones to other shards."""
-    monkeypatch.setattr(runner, "IMAGES_PER_SHARD", 2)
+    monkeypatch.setattr(resumable, "IMAGES_PER_SHARD", 2)
     benchmark = uncounted("ade20k")
     write_tree(tmp_path / "data", benchmark)
     segmenter, out = exact(benchmark), tmp_path / "out"
@@ -127,6 +129,33 @@ def test_shards_of_other_images_are_counted_anew(tmp_path: Path, monkeypatch: py
     write_pair(tmp_path / "data", benchmark, "picture_00", np.full((9, 9), 7, dtype=np.uint8))
     (again,) = evaluate(segmenter, [benchmark], tmp_path / "data", out)
     assert np.array_equal(again.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_images_that_changed_are_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Same names, same sizes, other pixels: only their shard is done again."""
+    monkeypatch.setattr(resumable, "IMAGES_PER_SHARD", 2)
+    benchmark = uncounted("ade20k")
+    write_tree(tmp_path / "data", benchmark)
+    segmenter, out = exact(benchmark), tmp_path / "out"
+    (before,) = evaluate(segmenter, [benchmark], tmp_path / "data", out)
+    files = [tmp_path / "data" / getattr(benchmark, kind).format(stem=f"picture_{index}") for index in (2, 3)]
+    with Image.open(files[1]) as picture:
+        pixels = np.array(picture)
+    Image.fromarray(pixels[::-1]).save(files[1], quality=100, subsampling=0)
+    watched: list[int] = []
+
+    def watching(
+        images: Iterable[tuple[ImageCounts, ...]], title: str, count: int
+    ) -> Iterable[tuple[ImageCounts, ...]]:
+        watched.append(count)
+        return images
+
+    (after,) = evaluate(segmenter, [benchmark], tmp_path / "data", out, watch=watching)
+    evaluate(segmenter, [benchmark], tmp_path / "data", out, watch=watching)
+    assert watched == [2, 0]
+    assert not np.array_equal(before.matrix, after.matrix)
+    assert np.array_equal(after.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
 
 
 def test_two_benchmarks_of_one_key_are_refused(tmp_path: Path) -> None:

@@ -171,6 +171,20 @@ def test_precision_and_pamr_are_told(scene: Path) -> None:
     assert results["protocol"]["pamr"] is True  # type: ignore[index]
 
 
+def test_groups_stand_beside_the_scores_and_stay(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_colours(scene)
+    first = evaluate(scene)["benchmarks"]["colours"]  # type: ignore[index]
+    assert first["jaccard"] is None
+    assert "Jaccard" not in (scene / "out" / "report.md").read_text() + capsys.readouterr().out
+    both = evaluate(scene, "--bottom-up")["benchmarks"]["colours"]  # type: ignore[index]
+    assert 0 < both["jaccard"] <= 1
+    assert both["miou"] == first["miou"]
+    assert f"{100 * both['jaccard']:.2f} |" in (scene / "out" / "report.md").read_text()
+    assert f"{100 * both['jaccard']:.2f}" in capsys.readouterr().out
+    assert evaluate(scene)["benchmarks"]["colours"] == both  # type: ignore[index]
+    assert "Jaccard, bottom-up" in (scene / "out" / "report.md").read_text()
+
+
 def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_written(scene: Path) -> None:
     write_tree(scene / "data", uncounted("voc20"))
     with pytest.raises(UserError, match="voc20: 5 images instead of 1449"):
