@@ -32,6 +32,12 @@ def make(shape: TextShape, vocabulary_size: int, end_id: int, dim: int) -> TextP
     return parts
 
 
+def compile_blocks(transformer: Any) -> None:
+    """Compile the blocks in place, for captions of any length: one graph serves them all, and no name changes."""
+    for block in transformer.encoder.layers:
+        block.compile(dynamic=True)
+
+
 @torch.no_grad()
 def _draw(parts: TextParts) -> None:
     """Draw all weights in CLIP's way: the deeper the model, the smaller what a block adds."""

@@ -119,6 +119,16 @@ class TextEncoder(nn.Module):
         tokens = self.projection(self.transformer(input_ids=ids, attention_mask=inside.long()).last_hidden_state)
         return TextFeatures(caption=_mean(tokens, inside), tokens=tokens)
 
+    def compile_blocks(self) -> None:
+        """Compile what takes the time, in place; it is done at the first captions.
+
+        Raises:
+            UserError: If the transformer is not CLIP's.
+        """
+        if self.config.architecture is not Architecture.clip:
+            raise UserError(f"only CLIP's text encoder is compiled, not {self.config.architecture}: leave out compile")
+        clip_text.compile_blocks(self.transformer)
+
 
 def _last(tokens: Tensor, inside: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch dim"]:
     return tokens[torch.arange(len(tokens), device=tokens.device), inside.sum(dim=-1) - 1]

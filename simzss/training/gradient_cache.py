@@ -26,10 +26,16 @@ IMAGES_TOGETHER = 256
 """Images that pass the backbone together; does not change the result."""
 
 
-def embed_in_chunks(encoder: TextEncoder, objective: Objective, batch: CaptionBatch) -> CaptionEmbeddings:
-    """Embed the captions of a batch chunk by chunk.
+def embed_in_chunks(
+    encoder: TextEncoder, objective: Objective, batch: CaptionBatch, kept: int = 0
+) -> CaptionEmbeddings:
+    """Embed the captions of a batch chunk by chunk, in full precision, whatever the encoder runs in.
 
-    With a single chunk nothing is recomputed. Embeddings are in full precision, whatever the encoder ran in.
+    Args:
+        encoder: Encodes the captions.
+        objective: Says what the loss sees of them.
+        batch: The captions and their chunks. A single chunk is never encoded again.
+        kept: Chunks that keep their activations too, because there is memory for them; the longest ones.
     """
 
     def embed(chunk: Chunk) -> tuple[Tensor, Tensor]:
@@ -38,10 +44,9 @@ def embed_in_chunks(encoder: TextEncoder, objective: Objective, batch: CaptionBa
             captions = objective.embed_captions(text.float(), batch.mentions.within(chunk))
         return captions.caption, captions.mentions
 
-    if len(batch.chunks) == 1:
-        parts = [embed(batch.chunks[0])]
-    else:
-        parts = [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks]
+    again = 0 if len(batch.chunks) == 1 else max(0, len(batch.chunks) - kept)
+    parts = [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks[:again]]
+    parts += [embed(chunk) for chunk in batch.chunks[again:]]
     caption, mentions = zip(*parts, strict=True)
     return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
 
