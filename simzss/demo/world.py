@@ -111,12 +111,12 @@ def build_world(folder: Path, config: WorldConfig) -> World:
     """Draw a world; the folder appears complete or not at all, and one that was there is replaced."""
     unfinished = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(unfinished, ignore_errors=True)
-    for name in ("train", "probe_masks", "held_out", "held_out_masks"):
+    for name in ("train", "probe_masks", "held_out", "held_out_masks", "backgrounds"):
         (unfinished / name).mkdir(parents=True)
     training = training_scenes(config)
     placed = draw_placed((config.seed, BACKGROUNDS), config.pairs)
     for thing in {Path(each.file).parent for each in placed}:
-        (World(unfinished).backgrounds / thing).mkdir(parents=True)
+        (World(unfinished).backgrounds / thing).mkdir()
     orders = [*_training_orders(config, training), *_held_out_orders(unseen_scenes(config, training))]
     orders += [_Order(each.scene, f"backgrounds/{each.file}", None, None) for each in placed]
     draw = partial(_draw, unfinished, config.captions)

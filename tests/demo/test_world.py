@@ -25,6 +25,7 @@ from simzss.demo.world import (
     training_scenes,
     unseen_scenes,
 )
+from simzss.errors import UserError
 
 CONFIG = WorldConfig(pictures=12, captions=3, with_truth=4, held_out=5, pairs=1, seed=2)
 
@@ -64,6 +65,12 @@ def test_held_out_combinations_are_unseen() -> None:
     training = [scene_of(0, HELD_OUT, number) for number in range(0, 20, 2)]  # of the held-out stream itself
     unseen = unseen_scenes(WorldConfig(held_out=10), training)
     assert unseen == [scene_of(0, HELD_OUT, number) for number in range(1, 20, 2)]
+
+
+def test_a_world_without_pairs_is_drawn_too(tmp_path: Path) -> None:
+    build_world(tmp_path / "world", WorldConfig(pictures=1, with_truth=1, held_out=1, pairs=0))
+    with pytest.raises(UserError, match="no image of the split 'test'"):
+        from_metadata(tmp_path / "world" / "backgrounds", "test")
 
 
 def test_nothing_half_written_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
