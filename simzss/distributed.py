@@ -1,4 +1,4 @@
-"""Sums and gathers over processes, with the gradients a loss over the *global* batch needs.
+"""Sums and gathers over processes, with the gradients a loss over the *global* batch needs; tables that lie over them.
 
 The only user of torch.distributed. In a single process every function is the identity, so that callers never ask.
 
@@ -7,17 +7,21 @@ batch, and averages parameter gradients over processes as DistributedDataParalle
 gathered enters the losses of all processes, so its gradient is the sum of theirs: that is what the two backward passes
 below add up.
 
-Both functions are collective, forward and backward: every process must call them, and every process's loss must depend
-on the result, if only by a factor of zero, or the others wait forever.
+All of them are collective, `all_sum` and `all_gather` forward and backward: every process must call them, and every
+process's loss must depend on the result, if only by a factor of zero, or the others wait forever.
 """
 
 import os
+import socket
+from typing import TypeVar
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 from torch import Tensor, distributed
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
+
+Value = TypeVar("Value")
 
 
 def join_processes() -> int:
@@ -51,6 +55,49 @@ def all_sum(tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
 def all_gather(tensor: Shaped[Tensor, " batch *rest"]) -> Shaped[Tensor, " global_batch *rest"]:
     """Every process's rows (the same number each), in the order of the processes, with gradient."""
     return tensor if world_size() == 1 else _AllGather.apply(tensor)
+
+
+def all_values(value: Value) -> list[Value]:
+    """Every process's value (small, of any kind), in the order of the processes."""
+    values = [value] * world_size()
+    if world_size() > 1:
+        distributed.all_gather_object(values, value)
+    return values
+
+
+def ranks_here() -> list[int]:
+    """The processes on this machine, in order."""
+    machines = all_values(socket.gethostname())
+    return [process for process, machine in enumerate(machines) if machine == machines[rank()]]
+
+
+def fetch_rows(own: Shaped[Tensor, " own *rest"], wanted: Int[Tensor, " batch"]) -> Shaped[Tensor, " batch *rest"]:
+    """Rows of a table that is dealt out to the processes like cards; without gradient.
+
+    Numbers are sent to the processes that hold the rows, which send the rows back. Of the accelerator this waits once,
+    for the sizes of the messages; and where the rows lie in another memory, for their numbers.
+
+    Args:
+        own: This process's rows: those with number % world_size() == rank(), in order.
+        wanted: Numbers of any rows, the same again too; each process may want as many as it likes.
+
+    Returns:
+        The rows, where the numbers lie.
+    """
+    if world_size() == 1:
+        return own[wanted.to(own.device)].to(wanted.device, non_blocking=True)
+    holder, place = wanted % world_size(), wanted // world_size()
+    order = holder.argsort(stable=True)
+    asked_of = (holder == torch.arange(world_size(), device=wanted.device).unsqueeze(1)).sum(1)
+    asked_by = torch.empty_like(asked_of)
+    distributed.all_to_all_single(asked_by, asked_of)
+    come, go = torch.stack([asked_of, asked_by]).tolist()
+    places = place.new_empty(sum(go))
+    distributed.all_to_all_single(places, place[order], go, come)
+    sent = own[places.to(own.device)].to(wanted.device)
+    received = sent.new_empty(len(wanted), *sent.shape[1:])
+    distributed.all_to_all_single(received, sent, come, go)
+    return received[order.argsort()]
 
 
 class _AllSum(Function):

@@ -5,17 +5,15 @@ rows show the same image, so that an image is decoded, or passed through the fro
 """
 
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.table import read_table
-from simzss.data.sampler import Draw
+from simzss.data.sampler import Draws
 from simzss.data.transforms import SeededCrop, read_image
 from simzss.errors import UserError
 
@@ -23,29 +21,8 @@ NEVER = 2**40
 """Longer than any run: a position in the stream below it is its own remainder."""
 
 
-@dataclass(frozen=True)
-class Span:
-    """Where a concept stands in a caption: characters, one past the last."""
-
-    concept: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Example:
-    """One image-caption pair."""
-
-    crop: int
-    """Which crop of the corpus."""
-    pixels: UInt8[Tensor, "3 height width"] | None
-    """The crop itself; None where cached features take its place."""
-    caption: str
-    concepts: tuple[Span, ...]
-
-
-class CaptionDataset(Dataset[Example]):
-    """All pairs of a concept table, addressed by a `Draw`.
+class CaptionDataset:
+    """The pairs of a concept table and the crops of their images.
 
     Args:
         table: Folder that `simzss concepts` wrote.
@@ -55,9 +32,9 @@ class CaptionDataset(Dataset[Example]):
         max_broken: Missing or unreadable images that may be left out.
 
     Attributes:
-        decode: Whether examples carry their pixels; switched off where cached features take their place.
         bank: The bank the table was made with.
         files: The distinct images, in the order of their first row.
+        pairs: The row of each pair; all rows, unless images were left out.
 
     Raises:
         UserError: If the table is missing or empty, or an image is missing.
@@ -68,10 +45,9 @@ class CaptionDataset(Dataset[Example]):
     ) -> None:
         loaded = read_table(table)
         self.bank: ConceptBank = loaded.bank
-        self.rows = loaded.rows
         self.folder = images
-        self.crop, self.views, self.decode, self.max_broken = crop, views, True, max_broken
-        keys = self.rows["key"].to_pylist()
+        self.crop, self.views, self.max_broken = crop, views, max_broken
+        keys = loaded.rows["key"].to_pylist()
         self.files = list(dict.fromkeys(keys))
         number = {key: index for index, key in enumerate(self.files)}
         self.image_of_row = np.array([number[key] for key in keys], dtype=np.int64)
@@ -82,16 +58,16 @@ class CaptionDataset(Dataset[Example]):
         """Number of pairs."""
         return len(self.pairs)
 
-    def __getitem__(self, draw: Draw) -> Example:
-        """The pair a draw names, cropped as its place in the stream says."""
-        number = int(self.pairs[draw.pair])
-        row, image = self.rows.slice(number, 1).to_pylist()[0], int(self.image_of_row[number])
-        crop = image * self.period + draw.position % self.period
-        spans = tuple(Span(found["id"], found["start"], found["end"]) for found in row["concepts"])
-        return Example(crop, self.pixels(crop) if self.decode else None, row["caption"], spans)
+    def crops(self, draws: Draws) -> Int[np.ndarray, " batch"]:
+        """Which crop each draw shows: the place in the stream decides among those of its pair's image."""
+        return self.image_of_row[self.pairs[draws.pairs]] * self.period + draws.positions % self.period
 
     def pixels(self, crop: int) -> UInt8[Tensor, "3 height width"]:
-        """One crop of one image: its number is image * period + view, and seeds it."""
+        """One crop of one image: its number is image * period + view, and seeds it.
+
+        Raises:
+            UserError: If the image is missing or cannot be read.
+        """
         path = self.folder / self.files[crop // self.period]
         return self.crop(read_image(path, self.crop.size), seed=crop)
 

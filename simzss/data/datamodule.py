@@ -7,15 +7,18 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
-from simzss.data.captions import CaptionDataset, Example
-from simzss.data.collate import Collate
+from simzss.data.batches import Batches
+from simzss.data.captions import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
+from simzss.data.live import Decoder
 from simzss.data.sampler import BatchSampler
+from simzss.data.token_table import TokenTable, open_token_table
 from simzss.data.transforms import SeededCrop
 from simzss.distributed import rank, world_size
 from simzss.errors import UserError
 from simzss.modeling.backbone import ImageBackbone
-from simzss.modeling.tokenizer import Tokenizer
+from simzss.modeling.tokenizer import TextTokenizer
+from simzss.types import CaptionBatch
 
 
 class CaptionData(LightningDataModule):
@@ -32,9 +35,10 @@ class CaptionData(LightningDataModule):
         seed: What the order of the pairs depends on.
         views: Distinct crops per image; null for a new crop at every draw.
         cache: Where the frozen backbone's features of all crops lie; needs a number of views.
-        cache_dir: Folder of the cached features; null for TABLE-features, beside the table.
+        cache_dir: Folder of what is computed once, tokens and features; null for TABLE-features, beside the table.
         cache_dtype: Precision of cached features.
-        max_broken: Missing or unreadable images that may be left out of the corpus; needs cached features.
+        max_broken: Missing or unreadable images that may be left out; without cached features each training process
+            counts those it meets.
         chunk_size: Captions encoded together, which bounds the memory; null for all. Does not change results.
         workers: Decoding processes per training process. Does not change results.
     """
@@ -78,7 +82,7 @@ class CaptionData(LightningDataModule):
         self.cache_dir = cache_dir or table.with_name(f"{table.name}-features")
         self.crop = SeededCrop(image_size, crop_scale)
         self.dataset: CaptionDataset
-        self.tokenizer = Tokenizer()  # the training module puts the model's own here
+        self.tokens: TokenTable
 
     def setup(self, stage: str) -> None:
         """Read the table.
@@ -103,15 +107,27 @@ class CaptionData(LightningDataModule):
         if self.steps < 1:
             raise UserError(f"{self.epochs} epochs of {self._per_epoch} pairs make no batch of {self.batch_size}")
 
-    def open_cache(self, backbone: ImageBackbone) -> FeatureCache | None:
-        """The features of all crops, if they are to be cached; from then on batches carry no pixels.
+    def tokenise(self, tokenizer: TextTokenizer) -> None:
+        """Make the tokens of all captions, or open those that are there.
+
+        Raises:
+            UserError: If there is no room for them.
+        """
+        self.tokens = open_token_table(self.table, self.cache_dir, tokenizer, self.workers)
+        self.pad_id = tokenizer.end_id
+
+    def open_cache(self, backbone: ImageBackbone, room: float | None = None) -> FeatureCache | None:
+        """The features of all crops, if they are to be cached; batches then carry no pixels.
+
+        Args:
+            backbone: The frozen backbone, on the device to compute with.
+            room: Bytes that they may take there if their placement is automatic; None for half of what is free.
 
         Raises:
             UserError: If the number of views is not set, or the disk is full.
         """
         if self.cache is Placement.off:
             return None
-        self.dataset.decode = False
         cache = open_cache(
             self.cache_dir,
             backbone,
@@ -119,6 +135,7 @@ class CaptionData(LightningDataModule):
             placement=self.cache,
             dtype=getattr(torch, self.cache_dtype),
             workers=self.workers,
+            room=room,
         )
         self._check_sizes()  # unreadable images have left
         return cache
@@ -128,7 +145,7 @@ class CaptionData(LightningDataModule):
         """Optimiser steps in the whole run."""
         return self.epochs * self._per_epoch // self.batch_size
 
-    def train_dataloader(self) -> DataLoader[Example]:
+    def train_dataloader(self) -> DataLoader[CaptionBatch]:
         """The whole run's batches from the step the trainer stands at."""
         start = self.trainer.global_step if self.trainer else 0
         batches = BatchSampler(
@@ -141,10 +158,11 @@ class CaptionData(LightningDataModule):
             rank=rank(),
             processes=world_size(),
         )
+        decoder = Decoder(self.dataset, self.seed) if self.cache is Placement.off else None
         return DataLoader(
-            self.dataset,
-            batch_sampler=batches,
-            collate_fn=Collate(self.tokenizer, len(self.dataset.bank.names), self.chunk_size),
+            Batches(self.dataset, self.tokens, self.pad_id, decoder, self.chunk_size),
+            sampler=batches,
+            batch_size=None,  # what the sampler yields is a whole batch
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
         )

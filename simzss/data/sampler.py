@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Int
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One place in the stream."""
+class Draws:
+    """Consecutive places in the stream, and the pairs that stand there."""
 
-    pair: int
-    """Row of the concept table."""
-    position: int
-    """Place in the stream: seeds the crop, so that the same pair is cropped anew each time it comes."""
+    pairs: Int[np.ndarray, " batch"]
+    """Pairs of the corpus."""
+    positions: Int[np.ndarray, " batch"]
+    """Places in the stream: they seed the crops, so that the same pair is cropped anew each time it comes."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,22 @@ class BatchSampler:
         """Steps of the whole run, also when part of it lies behind: Lightning counts from the first."""
         return self.steps
 
-    def __iter__(self) -> Iterator[list[Draw]]:
-        """One list of draws per step."""
+    def __iter__(self) -> Iterator[Draws]:
+        """The draws of each step."""
         share = self.batch_size // self.processes
         for step in range(self.start, self.steps):
             first = step * self.batch_size + self.rank * share
-            yield [self._draw(position) for position in range(first, first + share)]
+            yield self._draw(np.arange(first, first + share))
 
-    def _draw(self, position: int) -> Draw:
-        epoch, place = divmod(position, self.pairs_per_epoch)
-        return Draw(int(_order(self.seed, epoch, self.pairs)[place]), position)
+    def _draw(self, positions: Int[np.ndarray, " batch"]) -> Draws:
+        epochs, places = np.divmod(positions, self.pairs_per_epoch)
+        pairs = np.empty_like(positions)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            pairs[here] = _order(self.seed, int(epoch), self.pairs)[places[here]]
+        return Draws(pairs, positions)
 
 
 @lru_cache(maxsize=2)  # a batch may span the end of one epoch and the start of the next
-def _order(seed: int, epoch: int, pairs: int) -> NDArray[np.int64]:
+def _order(seed: int, epoch: int, pairs: int) -> Int[np.ndarray, " pairs"]:
     return np.random.default_rng([seed, epoch]).permutation(pairs)

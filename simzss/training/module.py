@@ -47,7 +47,7 @@ class Alignment(LightningModule):
         self.strict_loading = False  # a frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
-        """Learn the bank from the data, and pass every image through the backbone if its features are cached.
+        """Learn the bank, tokenise the captions, and pass every image through the backbone if its features are cached.
 
         Raises:
             UserError: If the crops do not fit the backbone, or the images cannot be cached.
@@ -65,7 +65,7 @@ class Alignment(LightningModule):
             "backbone_hash": self.model.backbone.fingerprint(),
             "bank_hash": self.data.dataset.bank.content_hash,
         }
-        self.data.tokenizer = self.model.tokenizer
+        self.data.tokenise(self.model.tokenizer)
         self.features = self.data.open_cache(self.model.backbone.to(self.trainer.strategy.root_device))
 
     @property

@@ -6,15 +6,16 @@ import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from simzss.data import feature_file
+from simzss.data import feature_filling
 from simzss.data.captions import CaptionDataset
 from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
-from simzss.data.sampler import Draw
+from simzss.data.sampler import Draws
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
@@ -65,7 +66,7 @@ def test_a_complete_cache_is_not_made_again(
     corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(tmp_path, backbone, dataset(corpus))
-    monkeypatch.setattr(feature_file, "_encode", lambda *_: pytest.fail("made again"))
+    monkeypatch.setattr(feature_filling, "_encode", lambda *_: pytest.fail("made again"))
     opened(tmp_path, backbone, dataset(corpus))
 
 
@@ -73,13 +74,13 @@ def test_a_killed_run_goes_on_where_it_stopped(
     corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = opened(tmp_path / "whole", backbone, dataset(corpus)).features
-    monkeypatch.setattr(feature_file, "CHUNK", 2)
-    encode = Mock(side_effect=feature_file._encode)
-    monkeypatch.setattr(feature_file, "_encode", lambda *crops: encode(*crops) if encode.call_count < 2 else die())
+    monkeypatch.setattr(feature_filling, "CHUNK", 2)
+    encode = Mock(side_effect=feature_filling._encode)
+    monkeypatch.setattr(feature_filling, "_encode", lambda *crops: encode(*crops) if encode.call_count < 2 else die())
     with pytest.raises(Killed):
         opened(tmp_path / "killed", backbone, dataset(corpus))
     assert encode.call_count == 2
-    monkeypatch.setattr(feature_file, "_encode", encode)
+    monkeypatch.setattr(feature_filling, "_encode", encode)
     resumed = opened(tmp_path / "killed", backbone, dataset(corpus)).features
     assert encode.call_count == 12 // 2  # the two chunks before the kill were kept
     assert torch.equal(resumed, whole)
@@ -96,7 +97,8 @@ def test_unreadable_images_are_left_out_up_to_a_limit(corpus: Corpus, backbone: 
     with pytest.warns(UserWarning, match=r"2 of 6 images cannot be read, the first is 001\.png"):
         opened(tmp_path / "cache", backbone, data)
     assert len(data) == 12 - 2 * 2
-    assert {data[Draw(pair, 0)].crop // 2 for pair in range(len(data))} == {0, 2, 3, 5}
+    pairs = np.arange(len(data))
+    assert set(data.crops(Draws(pairs, pairs)) // 2) == {0, 2, 3, 5}
     listed = (tmp_path / "cache" / "broken.txt").read_text()
     assert "001.png" in listed
     assert "004.png" in listed

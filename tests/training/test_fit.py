@@ -107,6 +107,7 @@ def test_the_scale_is_held_before_it_is_saved(fit: Run) -> None:
     assert float(checkpoint["state_dict"]["model.objective.log_scale"].exp()) <= 10.001
 
 
+@pytest.mark.filterwarnings("ignore:cannot read the image")
 def test_a_broken_image_is_named_from_a_decoding_process_too(fit: Run, corpus: Corpus, tmp_path: Path) -> None:
     shutil.copytree(corpus.images, tmp_path / "images")
     for path in (tmp_path / "images").iterdir():

@@ -1,11 +1,14 @@
 """Chunks, recomputation and cut padding change neither the loss nor any gradient."""
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from torch import Tensor
 
-from simzss.data.captions import Example, Span
-from simzss.data.collate import Collate
+from simzss.concepts.table import SCHEMA
+from simzss.data.batches import make_batch
+from simzss.data.token_table import tokenise
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
 from simzss.modeling.tokenizer import Tokenizer
@@ -26,12 +29,21 @@ CAPTIONS = [
 NAMES = ["cat", "dog", "grass", "sky"]
 
 
-def examples() -> list[Example]:
-    def spans(caption: str) -> tuple[Span, ...]:
-        starts = [(index, caption.find(name), len(name)) for index, name in enumerate(NAMES)]
-        return tuple(Span(index, start, start + length) for index, start, length in starts if start >= 0)
+def rows() -> pa.Table:
+    """The captions as a concept table."""
+    found = [
+        [
+            {"id": index, "start": start, "end": start + len(name)}
+            for index, name in enumerate(NAMES)
+            if (start := caption.find(name)) >= 0
+        ]
+        for caption in CAPTIONS
+    ]
+    columns = zip(CAPTIONS, found, strict=True)
+    return pa.Table.from_pylist([{"caption": caption, "concepts": concepts} for caption, concepts in columns], SCHEMA)
 
-    return [Example(row, None, caption, spans(caption)) for row, caption in enumerate(CAPTIONS)]
+
+TOKENS = tokenise(rows(), TOKENIZER)
 
 
 def loss_and_gradients(chunk_size: int | None, order: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
@@ -39,7 +51,8 @@ def loss_and_gradients(chunk_size: int | None, order: list[int], pad_to: int | N
     encoder = TextEncoder(TextEncoderConfig(2, 16, 2), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM).double()
     objective = SimZSS(concept_weight=1.0).double()
     cls, patches = torch.randn(len(CAPTIONS), DIM).double(), torch.randn(len(CAPTIONS), 5, DIM).double()
-    batch = Collate(TOKENIZER, len(NAMES), chunk_size)([examples()[row] for row in order])
+    drawn = np.array(order)
+    batch = make_batch(TOKENS, drawn, drawn, None, TOKENIZER.end_id, len(NAMES), chunk_size=chunk_size)
     if pad_to is not None:
         batch.ids = torch.nn.functional.pad(batch.ids, (0, pad_to - batch.ids.shape[1]), value=TOKENIZER.end_id)
         batch.chunks = tuple(type(chunk)(chunk.rows, pad_to, chunk.mentions) for chunk in batch.chunks)
