@@ -94,9 +94,11 @@ class PatchesOnly:
         self.pixel_mean = backbone.pixel_mean
         self.pixel_std = backbone.pixel_std
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
         """L2-normalised patches as a grid."""
-        features = self.backbone(images)
+        features = self.backbone(images, stride=stride)
         return functional.normalize(features.patches, dim=-1).unflatten(1, features.grid)
 
     def embed_prompts(

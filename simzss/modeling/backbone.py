@@ -19,7 +19,9 @@ import timm
 import torch
 from jaxtyping import Float, Int, UInt8
 from safetensors.torch import load_file
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simzss.errors import UserError
 from simzss.modeling.patch_drop import ChosenPatches
@@ -92,16 +94,22 @@ class ImageBackbone(nn.Module):
         return (pixels / 255 - mean) / std
 
     def forward(
-        self, images: Float[Tensor, "batch 3 height width"], kept: Int[Tensor, "batch kept"] | None = None
+        self,
+        images: Float[Tensor, "batch 3 height width"],
+        kept: Int[Tensor, "batch kept"] | None = None,
+        stride: int | None = None,
     ) -> ImageFeatures:
         """Features after the final norm, of any size that is a multiple of the patch.
 
         Args:
             images: Normalised images.
             kept: Which patches of each image the network sees; None for all. The others have no features.
+            stride: Pixels from one patch to the next, if patches shall overlap; the grid is as much finer, and position
+                embeddings are resampled to it (PACL, arXiv 2212.04994, section 3).
 
         Raises:
-            UserError: If the size is no multiple of the patch, or this kind of ViT cannot leave out patches.
+            UserError: If the size is no multiple of the patch, the stride does not divide it, or this kind of ViT
+                cannot do what is asked.
         """
         height, width = images.shape[-2:]
         if height % self.patch_size or width % self.patch_size:
@@ -109,13 +117,40 @@ class ImageBackbone(nn.Module):
                 f"an image of {height} x {width} pixels is no multiple of the patch of {self.patch_size} pixels of"
                 f" {self.config.name}: resize or pad it"
             )
-        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()), self._seeing(kept):
-            tokens = self.model.forward_features(images)
+        step = stride or self.patch_size
+        watched = torch.set_grad_enabled(self.trained and torch.is_grad_enabled())
+        with watched, self._seeing(kept), self._stepping(step):
+            tokens = self.model.forward_features(self._widened(images, step))
         return ImageFeatures(
             cls=tokens[:, 0],
             patches=tokens[:, self.num_prefix_tokens :],
-            grid=(height // self.patch_size, width // self.patch_size),
+            grid=(height // step, width // step),
         )
+
+    def _widened(self, images: Tensor, step: int) -> Tensor:
+        """Images with their edge repeated, so that the middles of overlapping patches divide the image evenly."""
+        more = self.patch_size - step
+        before = more // 2
+        return functional.pad(images, (before, more - before) * 2, mode="replicate") if more else images
+
+    @contextmanager
+    def _stepping(self, step: int) -> Iterator[None]:
+        """Let patches overlap: the convolution that embeds them takes smaller steps."""
+        embed = self.model.patch_embed
+        if step == self.patch_size:
+            yield
+            return
+        if self.patch_size % step or not isinstance(embed, PatchEmbed) or getattr(self.model, "rope", None) is not None:
+            raise UserError(
+                f"{self.config.name} has patches of {self.patch_size} pixels, which cannot overlap with a stride of"
+                f" {step}: give a divisor of the patch, and a ViT with learned position embeddings"
+            )
+        before = embed.img_size, embed.proj.stride
+        embed.img_size, embed.proj.stride = None, (step, step)  # without a size, timm does not ask for whole patches
+        try:
+            yield
+        finally:
+            embed.img_size, embed.proj.stride = before
 
     @contextmanager
     def _seeing(self, kept: Tensor | None) -> Iterator[None]:

@@ -93,9 +93,19 @@ class AlignedModel(nn.Module):
         return self.objective.compare_images(self.backbone(images), text)
 
     @torch.no_grad()
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
-        """L2-normalised patches of normalised images, as a grid."""
-        features: ImageFeatures = self.backbone(images)
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
+        """L2-normalised patches of normalised images, as a grid.
+
+        Args:
+            images: Normalised images.
+            stride: Pixels from one patch to the next; None for the patch's side, as in training.
+
+        Raises:
+            UserError: If the stride does not divide the patch's side.
+        """
+        features: ImageFeatures = self.backbone(images, stride=stride)
         patches = self.objective.embed_patches(features)
         return patches.view(len(patches), *features.grid, -1)
 
@@ -165,7 +175,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
 def _build(folder: Path, config: dict[str, Any]) -> AlignedModel:
     """The model without its trained weights."""
     objective = _objective(config["objective"], config["settings"])
-    backbone = BackboneConfig(**_with_choices(BackboneConfig, config["backbone"]))
+    backbone = backbone_config(config["backbone"])
     if objective.trains_backbone:
         backbone = replace(backbone, weights="random")  # its weights are among those of the model
     text_encoder = TextEncoderConfig(**_with_choices(TextEncoderConfig, config["text_encoder"]))
@@ -209,6 +219,11 @@ def _objective(name: str, settings: dict[str, Any]) -> Objective:
         return known[name](**_with_choices(known[name], settings))
     except (TypeError, ValueError) as error:
         raise UserError(f"objective {name} cannot be made with the settings {settings}: {error}") from error
+
+
+def backbone_config(values: dict[str, Any]) -> BackboneConfig:
+    """A backbone as a saved model or the configuration of a run names it."""
+    return BackboneConfig(**_with_choices(BackboneConfig, values))
 
 
 def _with_choices(kind: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -80,6 +80,9 @@ class SegmentationProtocol:
     """Pixels of a window's side."""
     stride: int = 224
     """Pixels between windows."""
+    patch_stride: int | None = None
+    """Pixels from one patch to the next, a divisor of the patch's side: 4 for patches of 16, 7 for patches of 14 (PACL's
+    stride trick: overlapping patches, resampled position embeddings); null for the side, as in training."""
     align_corners: bool = False
     """Corner convention of the upsampling of a window's scores."""
     statistics: Statistics = Statistics.BACKBONE
@@ -101,6 +104,8 @@ class SegmentationProtocol:
         """Refuse numbers that no window fits."""
         if self.stride < 1 or self.crop < self.stride:
             raise UserError(f"protocol {self.name}: stride {self.stride} must lie between 1 and crop {self.crop}")
+        if self.patch_stride is not None and self.patch_stride < 1:
+            raise UserError(f"protocol {self.name}: patch_stride {self.patch_stride} must be at least 1 pixel")
         if self.long_cap < 1 or (self.short_side is not None and self.short_side < 1):
             raise UserError(f"protocol {self.name}: short_side and long_cap must be at least 1 pixel")
 

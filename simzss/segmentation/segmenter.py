@@ -46,8 +46,15 @@ class PatchTextModel(PromptModel, Protocol):
     """Of RGB in [0, 1], what the backbone was trained with."""
     pixel_std: Statistic
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
-        """L2-normalised patch embeddings of normalised images whose sides are multiples of the patch."""
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
+        """L2-normalised patch embeddings of normalised images whose sides are multiples of the patch.
+
+        Args:
+            images: Normalised images.
+            stride: Pixels from one patch to the next, a divisor of the patch's side; None for its side.
+        """
         ...
 
 
@@ -142,7 +149,8 @@ class Segmenter:
         scores: Float[Tensor, "windows queries rows columns"],
     ) -> Float[Tensor, "windows queries new_rows new_columns"]:
         """Scores refined by the colours of their window, on the finer grid of the protocol."""
-        cells = self.model.patch_size if self.protocol.pamr_grid is PamrGrid.PIXELS else 4
+        step = self.protocol.patch_stride or self.model.patch_size
+        cells = step if self.protocol.pamr_grid is PamrGrid.PIXELS else 4
         align = self.protocol.align_corners
         finer = functional.interpolate(scores, scale_factor=cells, mode="bilinear", align_corners=align)
         return refine(windows, finer)
@@ -163,7 +171,7 @@ class Segmenter:
     @torch.no_grad()
     def _forward(self, windows: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
         with self._autocast():
-            features = self.model.embed_patches(windows)
+            features = self.model.embed_patches(windows, self.protocol.patch_stride)
         return functional.normalize(features.float(), dim=-1)
 
     def _autocast(self) -> AbstractContextManager[object]:

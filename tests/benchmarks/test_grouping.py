@@ -36,7 +36,9 @@ class Levels(NoiseModel):
         super().__init__(patch_size=1)
         self.table = torch.randn(256, 24, generator=torch.Generator().manual_seed(5))
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
         return self.table[(255 * images[:, 0]).round().long()]
 
 
@@ -177,7 +179,9 @@ def test_segments_that_are_groups_score_one(tmp_path: Path) -> None:
 class Blind(ColourModel):
     """Sees the same everywhere, and cannot read."""
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
         return torch.zeros_like(super().embed_patches(images)).index_fill_(-1, torch.tensor([0]), 1.0)
 
 

@@ -52,7 +52,9 @@ def test_an_oracle_scores_100(tmp_path: Path, key: str) -> None:
 class ConstantModel(ColourModel):
     """Sees the same everywhere."""
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
         features = super().embed_patches(images)
         return torch.zeros_like(features).index_fill_(-1, torch.tensor([1]), 1.0)
 

@@ -6,6 +6,8 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor
 
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone, PixelStatistics
@@ -96,3 +98,42 @@ def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
 def test_size_that_is_no_multiple_of_the_patch() -> None:
     with pytest.raises(UserError, match="30 x 28 pixels is no multiple of the patch of 14"):
         tiny()(torch.zeros(1, 3, 30, 28))
+
+
+def overlapping_by_loops(backbone: ImageBackbone, image: Tensor, stride: int) -> Tensor:
+    """What the network gives when every patch is cut out and embedded on its own."""
+    model, patch = backbone.model, backbone.patch_size
+    rows, columns = image.shape[1] // stride, image.shape[2] // stride
+    before = (patch - stride) // 2
+
+    def pixel(y: int, x: int) -> Tensor:  # beyond the edge lies what lies on it
+        return image[:, min(max(y, 0), image.shape[1] - 1), min(max(x, 0), image.shape[2] - 1)]
+
+    patches = []
+    for row in range(rows):
+        for column in range(columns):
+            top, left = row * stride - before, column * stride - before
+            cut = [[pixel(top + y, left + x) for x in range(patch)] for y in range(patch)]
+            pixels = torch.stack([torch.stack(line, dim=-1) for line in cut], dim=1)
+            patches.append(model.patch_embed.proj(pixels[None])[0, :, 0, 0])
+    tokens = torch.cat([model.cls_token[0], torch.stack(patches)])
+    positions = resample_abs_pos_embed(model.pos_embed, [rows, columns], num_prefix_tokens=1)
+    return model.norm(model.blocks(tokens + positions))[0, 1:]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("stride", [7, 2])
+def test_overlapping_patches_equal_those_cut_out_one_by_one(stride: int) -> None:
+    backbone = tiny("vit_small_patch14_dinov2", no_embed_class=False)
+    image = torch.randn(3, 28, 42)
+    features = backbone(image[None], stride=stride)
+    assert features.grid == (28 // stride, 42 // stride)
+    torch.testing.assert_close(features.patches[0], overlapping_by_loops(backbone, image, stride), atol=1e-5, rtol=1e-4)
+    assert backbone(image[None]).grid == (2, 3)  # and the next call is as ever
+
+
+@pytest.mark.parametrize(("name", "stride"), [("vit_tiny_patch16_224", 5), ("vit_small_patch16_dinov3", 4)])
+def test_a_stride_that_is_impossible_is_told(name: str, stride: int) -> None:
+    backbone = ImageBackbone(BackboneConfig(name, "random", {"depth": 1}))
+    with pytest.raises(UserError, match=f"cannot overlap with a stride of {stride}"):
+        backbone(torch.zeros(1, 3, 32, 32), stride=stride)

@@ -23,7 +23,9 @@ class ColourModel:
         self.patch_size = patch_size
         self.calls: list[tuple[int, ...]] = []
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
         self.calls.append(tuple(images.shape))
         means = torch.nn.functional.avg_pool2d(images, self.patch_size).permute(0, 2, 3, 1)
         nearest = torch.cdist(means.flatten(0, 2), self.palette).argmin(dim=1)
@@ -49,8 +51,14 @@ class NoiseModel:
         self.weight = torch.randn(dim, 3, patch_size, patch_size, generator=generator)
         self.letters = torch.randn(128, dim, generator=generator)
 
-    def embed_patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:
-        features = torch.nn.functional.conv2d(images, self.weight, stride=self.patch_size).permute(0, 2, 3, 1)
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
+        step = stride or self.patch_size
+        before = (self.patch_size - step) // 2
+        around = (before, self.patch_size - step - before) * 2
+        wider = torch.nn.functional.pad(images, around, mode="replicate")
+        features = torch.nn.functional.conv2d(wider, self.weight, stride=step).permute(0, 2, 3, 1)
         return torch.nn.functional.normalize(features, dim=-1)
 
     def embed_prompts(

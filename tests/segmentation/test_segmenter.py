@@ -42,11 +42,11 @@ def segment_plainly(model: NoiseModel, protocol: SegmentationProtocol, image: to
     classes = Segmenter(model, protocol).vocabulary(NAMES).queries
     scores = []
     for window in layout.cut(pixels):
-        score = torch.einsum("hwd,cd->chw", model.embed_patches(window[None])[0], classes)[None]
+        score = torch.einsum("hwd,cd->chw", model.embed_patches(window[None], protocol.patch_stride)[0], classes)[None]
         if protocol.activation is Activation.SIGMOID:
             score = 1 / (1 + (-score).exp())
         if protocol.pamr:
-            cells = 4 if protocol.pamr_grid is PamrGrid.DECODER else model.patch_size
+            cells = 4 if protocol.pamr_grid is PamrGrid.DECODER else protocol.patch_stride or model.patch_size
             finer = [side * cells for side in score.shape[-2:]]
             score = functional.interpolate(score, finer, mode="bilinear", align_corners=protocol.align_corners)
             score = refine(window[None], score)
@@ -66,6 +66,8 @@ def segment_plainly(model: NoiseModel, protocol: SegmentationProtocol, image: to
         {"short_side": None},
         {"pamr": True},
         {"pamr": True, "pamr_grid": PamrGrid.PIXELS},
+        {"patch_stride": 2},
+        {"patch_stride": 2, "pamr": True, "pamr_grid": PamrGrid.PIXELS},
     ],
     ids=str,
 )
