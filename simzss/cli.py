@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bank": ("bank:bank", "mine a concept bank from captions"),
     "fit": ("fit:fit", "train a model as a YAML of configs/train says"),
     "evaluate": ("evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
-    "compare": ("compare:compare", "two evaluations side by side"),
+    "compare": ("compare:compare", "two evaluations side by side, or the methods of several demos"),
     "segment": ("segment:segment", "segment photographs into classes given by name"),
     "classify": ("classify:classify", "classify whole images by the names of their classes"),
     "probe": ("probe:probe", "tell whether a frozen backbone suits the method, before any text"),

@@ -1,5 +1,6 @@
-"""`simzss compare`: two evaluations side by side."""
+"""`simzss compare`: two evaluations side by side, or the methods of several demos."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,18 +12,54 @@ from rich.table import Table
 
 from simzss.benchmarks.compare import LEVEL, Comparison, compare_runs, load_run, settings_that_differ
 from simzss.benchmarks.provenance import check_writable, write_json
+from simzss.concepts.files import write_atomically
+from simzss.demo.compare import Demo, is_demo, read_demo, record_of, to_markdown, to_table, worlds_that_differ
+from simzss.errors import UserError
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="output folder of `simzss evaluate`")],
-    second: Annotated[Path, typer.Argument(help="another one, on the same images")],
+    folders: Annotated[list[Path], typer.Argument(help="two of `simzss evaluate`, or two or more of `simzss demo`")],
     *,
-    classes: Annotated[int, typer.Option(min=0, help="classes to show per benchmark, the largest changes first")] = 10,
+    classes: Annotated[
+        int, typer.Option(min=0, help="of evaluations: classes to show, the largest changes first")
+    ] = 10,
     json: Annotated[Path | None, typer.Option(help="write all of it to this file")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="of demos: write the table to this file, too")] = None,
 ) -> None:
-    """Compare two runs: mIoU with a paired bootstrap interval over images, and the classes that changed most."""
+    """Compare two evaluations of the same images, or the methods of several demos.
+
+    Evaluations: mIoU with a paired bootstrap interval over images, and the classes that changed most. Demos: a row per
+    method, with the mean and the spread over the seeds.
+    """
+    for path in (json, markdown):
+        if path:
+            check_writable(path)
+    if any(map(is_demo, folders)):
+        if len(folders) < 2:
+            raise UserError("one demo has nothing to stand beside; give another folder of `simzss demo`")
+        _compare_demos([read_demo(folder) for folder in folders], json, markdown)
+    elif len(folders) != 2:
+        raise UserError("give two output folders of `simzss evaluate`, or two or more of `simzss demo`")
+    elif markdown:
+        raise UserError("--markdown is for demos; every evaluation has its own report.md")
+    else:
+        _compare_evaluations(folders[0], folders[1], classes, json)
+
+
+def _compare_demos(demos: Sequence[Demo], json: Path | None, markdown: Path | None) -> None:
+    console = Console()
+    for difference in worlds_that_differ(demos):
+        console.print(f"not the same everywhere: {difference}", highlight=False, markup=False, soft_wrap=True)
+    console.print(to_table(demos))
     if json:
-        check_writable(json)
+        write_json(json, {"rows": record_of(demos)})
+    if markdown:
+        write_atomically(markdown, to_markdown(demos))
+    for path in filter(None, (json, markdown)):
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+def _compare_evaluations(first: Path, second: Path, classes: int, json: Path | None) -> None:
     runs = load_run(first), load_run(second)
     comparisons = compare_runs(*runs)
     console = Console()

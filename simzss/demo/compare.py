@@ -1,0 +1,154 @@
+"""Several demos side by side: a row for every method, a column for every question, from their `results.json`.
+
+A number is the mean over the seeds of its demo and, with several of them, their standard deviation. What a demo did not
+measure stays "?".
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+from rich.table import Table
+
+from simzss.errors import UserError
+
+RESULTS, METHODS = "results.json", "methods"
+UNMEASURED = "?"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A question that was put to every method."""
+
+    key: str
+    """Its name in `results.json`."""
+    title: str
+    factor: float = 100.0
+    """1 where the number is no fraction."""
+
+
+COLUMNS = (
+    Column("miou", "mIoU"),
+    Column("pixel_accuracy", "pixel accuracy"),
+    Column("top1", "things named"),
+    Column("top1_usual", "on usual ground"),
+    Column("top1_unusual", "on unusual ground"),
+    Column("jaccard", "Jaccard, bottom-up"),
+    Column("train_seconds", "training, seconds", factor=1.0),
+)
+
+FREE = {"seed"}
+"""Of a world: what demos of several seeds differ in anyway."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a demo found."""
+
+    folder: Path
+    seeds: int
+    settings: dict[str, Any]
+    methods: dict[str, dict[str, tuple[float, ...]]]
+    """By method and question, the number of every seed; a question that was not asked is not there."""
+
+
+def is_demo(folder: Path) -> bool:
+    """Whether a folder has results that look like a demo's."""
+    try:
+        return METHODS in json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def read_demo(folder: Path) -> Demo:
+    """Read the results of `simzss demo`.
+
+    Raises:
+        UserError: If the folder holds none, or they are damaged.
+    """
+    path = folder / RESULTS
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings, methods = content["settings"], content[METHODS]
+        seeds = int(settings["seeds"])
+        known = {name: _numbers(scores) for name, scores in methods.items()}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give folders that `simzss demo` wrote") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: no results of `simzss demo`; give folders that it wrote, or run it anew") from error
+    for name, scores in known.items():
+        if wrong := [key for key, values in scores.items() if len(values) != seeds]:
+            raise UserError(f"{path}: {name} has not {seeds} numbers of {wrong[0]!r}, one a seed; run the demo anew")
+    return Demo(folder, seeds, settings, known)
+
+
+def _numbers(scores: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    """The numbers of the questions that were asked."""
+    asked = (column.key for column in COLUMNS if scores.get(column.key) is not None)
+    return {key: tuple(float(value) for value in scores[key]) for key in asked}
+
+
+def record_of(demos: Sequence[Demo]) -> list[dict[str, Any]]:
+    """All numbers, ready for JSON: one entry per demo and method."""
+    return [
+        {
+            "folder": str(demo.folder),
+            "method": method,
+            "scores": {
+                key: {"mean": mean(values), "spread": pstdev(values), "per_seed": list(values)}
+                for key, values in scores.items()
+            },
+        }
+        for demo in demos
+        for method, scores in demo.methods.items()
+    ]
+
+
+def to_rows(demos: Sequence[Demo]) -> list[list[str]]:
+    """The table as text: a heading, then a row per demo and method, with the folder where several have the method."""
+    names = [name for demo in demos for name in demo.methods]
+    rows = [["method", "seeds", *(column.title for column in COLUMNS)]]
+    for demo in demos:
+        for name, scores in demo.methods.items():
+            title = name if names.count(name) == 1 else f"{name} ({demo.folder})"
+            rows.append([title, str(demo.seeds), *(_cell(scores.get(column.key), column) for column in COLUMNS)])
+    return rows
+
+
+def _cell(values: tuple[float, ...] | None, column: Column) -> str:
+    if values is None:
+        return UNMEASURED
+    digits = 0 if column.factor == 1 else 1
+    text = f"{column.factor * mean(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ± {column.factor * pstdev(values):.{digits}f}"
+
+
+def to_table(demos: Sequence[Demo]) -> Table:
+    """The table for a terminal."""
+    heads, *rows = to_rows(demos)
+    table = Table(*heads, title="the demo world, percent but for the seconds")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def to_markdown(demos: Sequence[Demo]) -> str:
+    """The table for a document."""
+    heads, *rows = to_rows(demos)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def worlds_that_differ(demos: Sequence[Demo]) -> list[str]:
+    """Where the worlds, or how they were looked at, differ, for a reader to judge."""
+    told = []
+    for group in ("world", "protocol"):
+        settings = [demo.settings.get(group, {}) for demo in demos]
+        for key in sorted({key for each in settings for key in each} - FREE):
+            values = [each.get(key) for each in settings]
+            if any(value != values[0] for value in values):
+                told.append(f"{group} {key}: {' / '.join(map(str, values))}")
+    return told
