@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from simzss.demo.report import draw_overlays, results_of, to_table, write_results
-from simzss.demo.run import DemoConfig, run_demo
+from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
 
@@ -18,15 +18,20 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 def demo(
     output: Annotated[Path, typer.Option(help="folder for all that the demo leaves")] = Path("runs/demo"),
     *,
+    method: Annotated[Method, typer.Option(help="what to train")] = Method.SIMZSS,
     seeds: Annotated[int, typer.Option(min=1, help="worlds and trainings to average over")] = 1,
     pictures: Annotated[int, typer.Option(min=50, help="training pictures per world")] = WorldConfig.pictures,
-    config: Annotated[Path, typer.Option(help="configuration of the training")] = CONFIGS / "train" / "demo.yaml",
+    habit: Annotated[
+        float, typer.Option(min=0, max=1, help="share of training pictures with a thing on its usual ground")
+    ] = WorldConfig.habit,
+    fit: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE of `simzss fit`, e.g. data.epochs=2; repeatable")
+    ] = None,
 ) -> None:
-    """Draw a world, train SimZSS and its baseline on it, score both beside the probes, and make the pictures."""
-    if not config.is_file():
-        raise UserError(f"no configuration at {config}: run the demo from a clone of the repository, or give --config")
-    world = WorldConfig(pictures=pictures, with_truth=min(WorldConfig.with_truth, pictures))
-    settings = DemoConfig(config, CONFIGS / "protocol" / "demo.yaml", world)
+    """Draw a world, train a method on it (SimZSS: and its baseline), score it beside the probes, make the pictures."""
+    world = WorldConfig(pictures=pictures, with_truth=min(WorldConfig.with_truth, pictures), habit=habit)
+    extra = tuple(f"--{pair}" for pair in fit or ())
+    settings = DemoConfig(method, recipes(method), CONFIGS / "protocol" / "demo.yaml", world, extra)
     outcomes = [
         run_demo(output / f"seed-{seed}", replace(settings, world=replace(world, seed=seed))) for seed in range(seeds)
     ]
@@ -39,3 +44,17 @@ def demo(
         f"{record['seconds']['total']:.0f} seconds per seed; wrote {output}/results.json and overlays.png",
         highlight=False,
     )
+
+
+def recipes(method: Method) -> tuple[Path, ...]:
+    """The configurations of a method: SimZSS's, and what the others change in it.
+
+    Raises:
+        UserError: If the package was installed without them.
+    """
+    changed = [] if method is Method.SIMZSS else [CONFIGS / "train" / f"demo_{method}.yaml"]
+    paths = (CONFIGS / "train" / "demo.yaml", *changed)
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"no configuration at {path}: run the demo from a clone of the repository")
+    return paths

@@ -9,13 +9,14 @@ from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
 
+import torch
 from rich.table import Table
 
 from simzss.benchmarks.dataset import list_stems, read_ahead, read_sample
-from simzss.benchmarks.runner import choose, predict, vocabulary_for
+from simzss.benchmarks.runner import choose, vocabulary_for
 from simzss.benchmarks.spec import load_benchmark
 from simzss.concepts.files import write_atomically
-from simzss.demo.run import GLOBAL_ONLY, SIMZSS, DemoConfig, Outcome
+from simzss.demo.run import CHANCE, GLOBAL_ONLY, DemoConfig, Method, Outcome
 from simzss.demo.scenes import CLASSES
 from simzss.demo.stuff import STUFF
 from simzss.objectives.model import load_model
@@ -27,13 +28,18 @@ PICTURES = 6
 Record = dict[str, Any]
 
 MEANING = {
-    "simzss": "SimZSS: text encoder trained with both losses",
-    "global_only": "the same training with the concept loss off",
+    Method.SIMZSS: "SimZSS: text encoder trained with both losses",
+    GLOBAL_ONLY: "the same training with the concept loss off",
+    Method.PACL: "PACL: patch embedder and text encoder trained",
+    Method.CLIPPY: "CLIPpy: both towers trained, patches by their maximum",
     "cosine_probe": "supervised cosine classifier on the frozen patches: the ceiling",
     "prototypes": "class means of the frozen patches, with truth",
     "concept_only": "free class vectors, trained by the concept loss alone",
-    "chance": "best prediction that does not look",
+    CHANCE: "best prediction that does not look",
 }
+"""What a row of the table is."""
+TITLES = {Method.SIMZSS: "SimZSS", GLOBAL_ONLY: "global loss only", Method.PACL: "PACL", Method.CLIPPY: "CLIPpy"}
+"""What stands above an overlay."""
 
 
 def results_of(outcomes: Sequence[Outcome], config: DemoConfig) -> Record:
@@ -45,6 +51,8 @@ def results_of(outcomes: Sequence[Outcome], config: DemoConfig) -> Record:
         "per_class": {
             name: _per_class([outcome.scores[name].class_iou.tolist() for outcome in outcomes]) for name in names
         },
+        "method": str(config.method),
+        "methods": {name: _by_seed(outcomes, name) for name in outcomes[0].models},
         "seconds": {stage: mean(outcome.seconds[stage] for outcome in outcomes) for stage in outcomes[0].seconds},
         "settings": _settings(outcomes, config),
     }
@@ -62,37 +70,53 @@ def write_results(path: Path, record: Record) -> None:
 def to_table(record: Record) -> Table:
     """The scores, for people."""
     table = Table("class vectors", "mIoU", "stuff", "things", "", title="held-out pictures of the demo world, percent")
-    for name, meaning in MEANING.items():
+    for name in record["miou"]:
         iou = list(record["per_class"][name].values())
         spread = f" ± {100 * record['spread'][name]:.1f}" if "spread" in record else ""
         parts = [_mean(iou[: len(STUFF)]), _mean(iou[len(STUFF) :])]
         table.add_row(
-            name, f"{100 * record['miou'][name]:.1f}{spread}", *(f"{100 * part:.1f}" for part in parts), meaning
+            name, f"{100 * record['miou'][name]:.1f}{spread}", *(f"{100 * part:.1f}" for part in parts), MEANING[name]
         )
     return table
 
 
 def draw_overlays(outcome: Outcome, config: DemoConfig, path: Path) -> None:
-    """Photograph, truth, SimZSS and global-only side by side, for held-out pictures spread over the set."""
+    """Photograph, truth and every model side by side, for held-out pictures spread over the set."""
     benchmark, protocol = load_benchmark(outcome.world.benchmark), load_protocol(config.protocol)
     segmenters = {
         name: Segmenter(load_model(folder), replace(protocol, class_token=outcome.tokens[name]))
         for name, folder in outcome.models.items()
     }
-    vocabularies = [vocabulary_for(segmenters[name], benchmark) for name in (SIMZSS, GLOBAL_ONLY)]
     stems = choose(list_stems(benchmark, outcome.world.folder), PICTURES)
     samples = read_ahead(partial(read_sample, [benchmark], outcome.world.folder), stems, threads=2)
+    vocabularies = {name: vocabulary_for(segmenter, benchmark) for name, segmenter in segmenters.items()}
     rows = []
-    for sample, labels in predict(segmenters[SIMZSS], vocabularies, samples):
-        panels = [("truth", sample.labels[0])]
-        panels += [(title, each.numpy()) for title, each in zip(("SimZSS", "global loss only"), labels, strict=True)]
-        rows.append(Row(sample.image, [Panel(title, each) for title, each in panels]))
+    for sample in samples:
+        image = torch.from_numpy(sample.image)
+        labels = {name: each.segment(image, vocabularies[name]) for name, each in segmenters.items()}
+        predicted = [Panel(TITLES[name], each.numpy()) for name, each in labels.items()]
+        rows.append(Row(sample.image, [Panel("truth", sample.labels[0]), *predicted]))
     draw(rows, benchmark.names, height=168, abreast=2).save(path)
+
+
+def _by_seed(outcomes: Sequence[Outcome], name: str) -> dict[str, list[float]]:
+    """Every figure of a trained model, seed by seed: what `simzss compare` puts side by side."""
+    scores = [outcome.scores[name] for outcome in outcomes]
+    things = [outcome.measures[name].things for outcome in outcomes]
+    return {
+        "miou": [each.miou for each in scores],
+        "pixel_accuracy": [each.pixel_accuracy for each in scores],
+        "top1": [each.top1 for each in things],
+        "top1_usual": [each.top1_usual for each in things],
+        "top1_unusual": [each.top1_unusual for each in things],
+        "jaccard": [outcome.measures[name].jaccard for outcome in outcomes],
+        "train_seconds": [outcome.seconds[name] for outcome in outcomes],
+    }
 
 
 def _settings(outcomes: Sequence[Outcome], config: DemoConfig) -> Record:
     return {
-        "train": str(config.train),
+        "train": [str(path) for path in config.train],
         "protocol": asdict(load_protocol(config.protocol)),
         "world": asdict(config.world),
         "seeds": len(outcomes),

@@ -1,8 +1,8 @@
-"""The demo from end to end: world, concepts, two trainings, probes, scores, pictures.
+"""The demo from end to end: world, concepts, trainings, probes, scores, pictures.
 
-The two trainings differ in the weight of the concept loss alone (`global_only` has none). Everything is done by the
-same code as on real data; what is the demo's own is the world, its backbone and its settings
-(`configs/train/demo.yaml`, `configs/protocol/demo.yaml`).
+One method is trained: SimZSS (and beside it `global_only`, the same without the concept loss), PACL or CLIPpy.
+Everything is done by the same code as on real data; what is the demo's own is the world, its backbone and its settings
+(`configs/train/demo*.yaml`, `configs/protocol/demo.yaml`).
 """
 
 import shutil
@@ -10,11 +10,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+
+import yaml
 
 from simzss.benchmarks.dataset import list_stems
 from simzss.benchmarks.metrics import Matrix, Scores, scores_of
-from simzss.benchmarks.probe import Probe, ProbeConfig, Vectors, chance, evaluate_vectors, fit_probe, gather
+from simzss.benchmarks.probe import PatchesOnly, Probe, ProbeConfig, chance, evaluate_vectors, fit_probe, gather
 from simzss.benchmarks.spec import load_benchmark
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.corpus.source import open_corpus
@@ -24,28 +27,45 @@ from simzss.concepts.mentions import Match
 from simzss.concepts.pipelines import GAZETTEER
 from simzss.concepts.plan import Plan
 from simzss.concepts.workers import ExtractorRecipe
+from simzss.demo.measures import ThingAccuracy, classify_things, group_patches
 from simzss.demo.world import World, WorldConfig, build_world
 from simzss.errors import UserError
-from simzss.objectives.model import load_model
+from simzss.modeling.backbone import ImageBackbone
+from simzss.objectives.model import backbone_config, load_model
 from simzss.segmentation.prompts import embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 from simzss.training.fit import fit
 
-SIMZSS, GLOBAL_ONLY, CHANCE = "simzss", "global_only", "chance"
+GLOBAL_ONLY, CHANCE = "global_only", "chance"
 NO_CONCEPT_LOSS = "--model.objective.init_args.concept_weight=0"
+
+
+class Method(StrEnum):
+    """What is trained."""
+
+    SIMZSS = "simzss"
+    PACL = "pacl"
+    CLIPPY = "clippy"
 
 
 @dataclass(frozen=True)
 class DemoConfig:
     """What the demo is made with."""
 
-    train: Path
-    """Configuration of `simzss fit`."""
+    method: Method
+    train: tuple[Path, ...]
+    """Configurations of `simzss fit`, later ones override."""
     protocol: Path
     world: WorldConfig
     extra: tuple[str, ...] = ()
-    """Further arguments of both trainings."""
+    """Further arguments of every training."""
+
+    @property
+    def trainings(self) -> dict[str, tuple[str, ...]]:
+        """What is trained, the method first, and what is different in it."""
+        method: dict[str, tuple[str, ...]] = {self.method.value: ()}
+        return method | ({GLOBAL_ONLY: (NO_CONCEPT_LOSS,)} if self.method is Method.SIMZSS else {})
 
 
 @dataclass(frozen=True)
@@ -63,16 +83,27 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
+class Measures:
+    """What a model is asked beside its mIoU."""
+
+    things: ThingAccuracy
+    jaccard: float
+    """Of groups of patches made without any text."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One seed of the demo."""
 
     folder: Path
     world: World
     models: dict[str, Path]
-    """Folders of the two saved models."""
+    """Folders of the saved models, the method's first."""
     tokens: dict[str, ClassToken]
     """Which tokens speak for a class in each of them."""
     scores: dict[str, Scores]
+    measures: dict[str, Measures]
+    """What else each of the models was asked."""
     seconds: dict[str, float]
 
 
@@ -86,18 +117,21 @@ def run_demo(folder: Path, config: DemoConfig) -> Outcome:
     with watch.stage("concepts"):
         extract_concepts(world, folder / "concepts")
     models = {}
-    for name, arguments in ((SIMZSS, ()), (GLOBAL_ONLY, (NO_CONCEPT_LOSS,))):
+    for name, arguments in config.trainings.items():
         with watch.stage(name):
             models[name] = train(folder, name, config, arguments)
     protocol = load_protocol(config.protocol)
-    with watch.stage("probes"):
-        vectors = make_vectors(models, world, protocol)
     with watch.stage("evaluation"):
-        matrices = evaluate_all(models[SIMZSS], world, protocol, vectors)
-    tokens = {name: best_token(name, matrices) for name in models}
-    scores = gather_scores(matrices, tokens)
+        matrices = {name: evaluate_tokens(model, world, protocol) for name, model in models.items()}
+    tokens = {name: best_token(name, matrices[name]) for name in models}
+    scores = {name: scores_of(matrices[name][token]) for name, token in tokens.items()}
+    with watch.stage("probes"):
+        scores |= evaluate_probes(folder / config.method, world, protocol)
+    scores[CHANCE] = scores_of(chance(matrices[config.method][tokens[config.method]].sum(axis=1)))
+    with watch.stage("measures"):
+        measures = {name: measure(model, world, protocol) for name, model in models.items()}
     watch.seconds["total"] = time.perf_counter() - start
-    return Outcome(folder, world, models, tokens, scores, watch.seconds)
+    return Outcome(folder, world, models, tokens, scores, measures, watch.seconds)
 
 
 def extract_concepts(world: World, table: Path) -> None:
@@ -108,9 +142,8 @@ def extract_concepts(world: World, table: Path) -> None:
 
 
 def train(folder: Path, name: str, config: DemoConfig, arguments: Sequence[str]) -> Path:
-    """Train one model, as `simzss fit` does; both share the features of the frozen backbone."""
+    """Train one model, as `simzss fit` does; those with a frozen backbone share its features."""
     settings = {
-        "--config": config.train,
         "--run": folder / name,
         "--data.table": folder / "concepts",
         "--data.images": folder / "world" / "train",
@@ -118,47 +151,44 @@ def train(folder: Path, name: str, config: DemoConfig, arguments: Sequence[str])
         "--data.seed": config.world.seed,
         "--seed_everything": config.world.seed,
     }
-    return fit([*(f"{key}={value}" for key, value in settings.items()), *config.extra, *arguments])
+    given = [f"{key}={value}" for key, value in settings.items()]
+    return fit([*(f"--config={path}" for path in config.train), *given, *config.extra, *arguments])
 
 
-def make_vectors(models: dict[str, Path], world: World, protocol: SegmentationProtocol) -> dict[str, Vectors]:
-    """Class vectors of both models by either token (named model/token), and of the probes."""
-    benchmark, vectors = load_benchmark(world.benchmark), {}
-    for name, folder in models.items():
-        model = load_model(folder)
-        for token in ClassToken:
-            vectors[f"{name}/{token}"] = embed_names(model, benchmark.names, replace(protocol, class_token=token))
-    whole = replace(protocol, short_side=None)
-    segmenter = Segmenter(load_model(models[SIMZSS]), whole)
-    known = load_benchmark(world.probe)
-    data = gather(segmenter, known, world.folder, list_stems(known, world.folder))
-    return vectors | {str(probe): fit_probe(probe, data, ProbeConfig(seed=0)) for probe in Probe}
+def evaluate_tokens(folder: Path, world: World, protocol: SegmentationProtocol) -> dict[ClassToken, Matrix]:
+    """Confusion matrices of a saved model on the held-out pictures, by what speaks for a class, from one look."""
+    model, benchmark = load_model(folder), load_benchmark(world.benchmark)
+    vectors = [embed_names(model, benchmark.names, replace(protocol, class_token=token)) for token in ClassToken]
+    found = evaluate_vectors(
+        Segmenter(model, protocol), benchmark, world.folder, list_stems(benchmark, world.folder), vectors
+    )
+    return dict(zip(ClassToken, found, strict=True))
 
 
-def evaluate_all(
-    model: Path, world: World, protocol: SegmentationProtocol, vectors: dict[str, Vectors]
-) -> dict[str, Matrix]:
-    """A confusion matrix for each set of class vectors; the backbone is the same for all and looks once."""
-    benchmark = load_benchmark(world.benchmark)
-    segmenter = Segmenter(load_model(model), protocol)
-    stems = list_stems(benchmark, world.folder)
-    found = evaluate_vectors(segmenter, benchmark, world.folder, stems, list(vectors.values()))
-    return dict(zip(vectors, found, strict=True))
+def measure(folder: Path, world: World, protocol: SegmentationProtocol) -> Measures:
+    """What a saved model says of whole pictures and of groups of patches."""
+    model = load_model(folder)
+    return Measures(classify_things(model, world, protocol), group_patches(model, world, protocol).jaccard)
 
 
-def best_token(name: str, matrices: dict[str, Matrix]) -> ClassToken:
-    """SimZSS is asked by the tokens it trains; the baseline by those that serve it better."""
-    if name == SIMZSS:
+def best_token(name: str, matrices: dict[ClassToken, Matrix]) -> ClassToken:
+    """SimZSS is asked by the tokens it trains; the others by those that serve them better."""
+    if name == Method.SIMZSS:
         return ClassToken.MENTION
-    return max(ClassToken, key=lambda token: scores_of(matrices[f"{name}/{token}"]).miou)
+    return max(ClassToken, key=lambda token: scores_of(matrices[token]).miou)
 
 
-def gather_scores(matrices: dict[str, Matrix], tokens: dict[str, ClassToken]) -> dict[str, Scores]:
-    """Scores by the names of `results.json`."""
-    chosen = {name: matrices[f"{name}/{token}"] for name, token in tokens.items()}
-    chosen |= {str(probe): matrices[probe] for probe in Probe}
-    chosen[CHANCE] = chance(chosen[SIMZSS].sum(axis=1))
-    return {name: scores_of(matrix) for name, matrix in chosen.items()}
+def evaluate_probes(run: Path, world: World, protocol: SegmentationProtocol) -> dict[str, Scores]:
+    """What class vectors made with the truth reach on the backbone that a run started from."""
+    started_from = yaml.safe_load((run / "config.yaml").read_text())["model"]["backbone"]
+    backbone = PatchesOnly(ImageBackbone(backbone_config(started_from)))
+    known, benchmark = load_benchmark(world.probe), load_benchmark(world.benchmark)
+    whole = Segmenter(backbone, replace(protocol, short_side=None))
+    data = gather(whole, known, world.folder, list_stems(known, world.folder))
+    vectors = [fit_probe(probe, data, ProbeConfig(seed=0)) for probe in Probe]
+    stems = list_stems(benchmark, world.folder)
+    found = evaluate_vectors(Segmenter(backbone, protocol), benchmark, world.folder, stems, vectors)
+    return {str(probe): scores_of(matrix) for probe, matrix in zip(Probe, found, strict=True)}
 
 
 def _make_room(folder: Path) -> None:

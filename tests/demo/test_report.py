@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from simzss.benchmarks.metrics import Scores
-from simzss.commands.demo import CONFIGS
-from simzss.demo.report import MEANING, results_of, to_table, write_results
-from simzss.demo.run import DemoConfig, Outcome
+from simzss.commands.demo import CONFIGS, recipes
+from simzss.demo.measures import ThingAccuracy
+from simzss.demo.report import results_of, to_table, write_results
+from simzss.demo.run import DemoConfig, Measures, Method, Outcome
 from simzss.demo.scenes import CLASSES
 from simzss.demo.world import World, WorldConfig
 from simzss.segmentation.protocol import ClassToken
 
-CONFIG = DemoConfig(CONFIGS / "train" / "demo.yaml", CONFIGS / "protocol" / "demo.yaml", WorldConfig())
+CONFIG = DemoConfig(Method.SIMZSS, recipes(Method.SIMZSS), CONFIGS / "protocol" / "demo.yaml", WorldConfig())
+NAMES = ("simzss", "global_only", "cosine_probe", "prototypes", "concept_only", "chance")
 
 
 def outcome(value: float) -> Outcome:
@@ -22,15 +24,19 @@ def outcome(value: float) -> Outcome:
     iou[0] = np.nan
     scores = Scores(value, value, value, value, iou, iou, np.ones(len(CLASSES), dtype=np.int64))
     tokens = {"simzss": ClassToken.MENTION, "global_only": ClassToken.EOS}
-    world = World(Path("world"))
-    return Outcome(Path("seed-0"), world, {}, tokens, dict.fromkeys(MEANING, scores), {"world": value, "total": value})
+    measures = dict.fromkeys(tokens, Measures(ThingAccuracy(value, value, value / 2, 10), value))
+    seconds = {"simzss": 100 * value, "global_only": value, "total": value}
+    models = {name: Path(name) for name in tokens}
+    return Outcome(
+        Path("seed-0"), World(Path("world")), models, tokens, dict.fromkeys(NAMES, scores), measures, seconds
+    )
 
 
 def test_results_have_the_agreed_keys(tmp_path: Path) -> None:
     write_results(tmp_path / "results.json", results_of([outcome(0.25)], CONFIG))
     record = json.loads((tmp_path / "results.json").read_text())
     assert {"simzss", "global_only", "cosine_probe", "prototypes", "chance"} <= set(record["miou"])
-    assert {"miou", "per_class", "seconds", "settings"} == set(record)
+    assert {"method", "methods", "miou", "per_class", "seconds", "settings"} == set(record)
     assert record["miou"]["simzss"] == 0.25
     assert record["per_class"]["simzss"]["car"] == 0.25
     assert record["per_class"]["simzss"][CLASSES[0]] is None
@@ -43,7 +49,9 @@ def test_several_seeds_give_mean_and_spread() -> None:
     assert record["spread"]["simzss"] == pytest.approx(np.std([0.2, 0.3, 0.7]))
     assert record["per_seed"]["chance"] == [0.2, 0.3, 0.7]
     assert record["per_class"]["simzss"]["car"] == pytest.approx(0.4)
+    assert record["methods"]["simzss"]["train_seconds"] == pytest.approx([20, 30, 70])
+    assert record["methods"]["simzss"]["top1_unusual"] == [0.1, 0.15, 0.35]
 
 
 def test_the_table_shows_every_row() -> None:
-    assert to_table(results_of([outcome(0.25)], CONFIG)).row_count == len(MEANING)
+    assert to_table(results_of([outcome(0.25)], CONFIG)).row_count == len(NAMES)

@@ -8,18 +8,25 @@ import pytest
 from PIL import Image
 
 from simzss.cli import run
-from simzss.commands.demo import CONFIGS
+from simzss.commands import demo as commands
+from simzss.commands.demo import CONFIGS, recipes
 from simzss.demo.report import draw_overlays, results_of
-from simzss.demo.run import DemoConfig, run_demo
+from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
 
-CONFIG = DemoConfig(
-    CONFIGS / "train" / "demo.yaml",
-    CONFIGS / "protocol" / "demo.yaml",
-    WorldConfig(pictures=40, with_truth=20, held_out=6),
-    extra=("--data.epochs=1", "--data.batch_size=32", "--trainer.enable_progress_bar=false"),
-)
+
+def config_of(method: Method) -> DemoConfig:
+    return DemoConfig(
+        method,
+        recipes(method),
+        CONFIGS / "protocol" / "demo.yaml",
+        WorldConfig(pictures=40, with_truth=20, held_out=6, pairs=1),
+        extra=("--data.epochs=1", "--data.batch_size=32"),
+    )
+
+
+CONFIG = config_of(Method.SIMZSS)
 
 
 @pytest.mark.slow
@@ -46,7 +53,21 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "seed-0" / "thesis.tex").is_file()
 
 
-def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("method", [Method.PACL, Method.CLIPPY])
+def test_every_method_goes_the_whole_way(method: Method, tmp_path: Path) -> None:
+    config = config_of(method)
+    outcome = run_demo(tmp_path / "seed-0", config)
+    record = json.loads(json.dumps(results_of([outcome], config)))
+    assert list(record["methods"]) == [method.value]
+    assert all(len(figures) == 1 for figures in record["methods"][method].values())
+    assert record["miou"]["cosine_probe"] > record["miou"]["chance"]
+    draw_overlays(outcome, config, tmp_path / "overlays.png")
+
+
+def test_a_missing_configuration_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "CONFIGS", tmp_path)
     with pytest.raises(UserError, match="run the demo from a clone"):
-        run(["demo", "--output", str(tmp_path / "out"), "--config", str(tmp_path / "none.yaml")])
+        run(["demo", "--output", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from simzss.commands.demo import recipes
+from simzss.demo.run import Method
 from simzss.objectives.simzss import SimZSS, Target
 from simzss.training.fit import FitCLI, quiet_lightning, read
 from simzss.training.optim import adamw
@@ -15,7 +17,9 @@ STUB = [
     "--trainer.accelerator=cpu",
     "--trainer.precision=32-true",
 ]
-RECIPES = sorted(path.name for path in CONFIGS.glob("*.yaml") if path.name != "as_released.yaml")
+OVERLAYS = {"as_released.yaml", "demo_pacl.yaml", "demo_clippy.yaml"}
+"""Given behind another configuration."""
+RECIPES = sorted(path.name for path in CONFIGS.glob("*.yaml") if path.name not in OVERLAYS)
 
 
 def built(*arguments: str) -> FitCLI:
@@ -29,6 +33,21 @@ def test_recipe_builds(recipe: str, tmp_path: Path) -> None:
     data = [f"--data.table={tmp_path}", f"--data.images={tmp_path}"]
     cli = built("--config", str(CONFIGS / recipe), *STUB, *depth, *data, "--run", str(tmp_path / "run"))
     assert cli.datamodule.crop.size % cli.model.model.patch_size == 0
+
+
+@pytest.mark.parametrize("method", [Method.PACL, Method.CLIPPY])
+def test_the_demos_differ_in_the_method_alone(method: Method, tmp_path: Path) -> None:
+    data = [f"--data.table={tmp_path}", f"--data.images={tmp_path}", "--run", str(tmp_path / "run")]
+    plain, other = (
+        built(*(f"--config={path}" for path in recipes(chosen)), *data) for chosen in (Method.SIMZSS, method)
+    )
+    assert type(other.model.model.objective).__name__.lower() == method
+    assert other.datamodule.batch_size == plain.datamodule.batch_size
+    assert other.datamodule.epochs == plain.datamodule.epochs
+    assert other.model.config == plain.model.config
+    before, after = plain.model.model.backbone, other.model.model.backbone
+    assert after.fingerprint() == before.fingerprint()
+    assert after.trained == (method is Method.CLIPPY)
 
 
 def test_papers_recipe(tmp_path: Path) -> None:
