@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from simzss.benchmarks.provenance import check_writable
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.benchmark import CorpusResult, Way, against_annotations, compare_ways, machine, speeds
 from simzss.concepts.corpus.source import Corpus, open_corpus
@@ -26,6 +27,8 @@ def bench_concepts(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there, too")] = None,
 ) -> None:
     """Measure speed, exactness and quality of extraction on COCO val2017 and on web captions."""
+    if json_file is not None:
+        check_writable(json_file)
     pipeline = nlp or str(data / "models" / "en_ud_ewt_cnn")
     corpora = _corpora(data)
     bank = ConceptBank.benchmarks()

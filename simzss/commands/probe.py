@@ -10,6 +10,7 @@ from rich.table import Table
 
 from simzss.benchmarks.metrics import Scores
 from simzss.benchmarks.probe import PatchesOnly, ProbeConfig, run_probes
+from simzss.benchmarks.provenance import check_writable
 from simzss.benchmarks.spec import load_benchmark
 from simzss.concepts.files import write_atomically
 from simzss.errors import UserError
@@ -34,6 +35,8 @@ def probe(  # noqa: PLR0913  # one argument per option
 
     Every second image is learned from, the others are scored. No text is involved.
     """
+    if output is not None:
+        check_writable(output)
     described = load_benchmark(benchmark)
     settings = load_protocol(protocol) if protocol else SegmentationProtocol()
     model = PatchesOnly(ImageBackbone(BackboneConfig(backbone, weights, parse_options(options))))

@@ -60,6 +60,9 @@ def test_photographs_of_one_name_are_refused(tmp_path: Path) -> None:
         ["compare", "a", "b", "--json"],
         ["classify", "model", "data", "--json"],
         ["bench", "evaluate", "--json"],
+        ["bench", "concepts", "--json"],
+        ["probe", "voc20", "--data-root", "data", "--output"],
+        ["compare", "a", "b", "--markdown"],
     ],
 )
 def test_a_place_that_cannot_be_written_to_is_found_out_before_the_work(tmp_path: Path, words: list[str]) -> None:
