@@ -19,6 +19,8 @@ from simzss.errors import UserError
 
 METADATA, CLASSES = "metadata.csv", "classes.txt"
 COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
+READ = ("img_filename", "y", "split", "place")
+"""Those that are read; copies of the data set may lack the others."""
 SPLITS = ("train", "val", "test")
 """By the numbers of the column `split`."""
 WATERBIRDS = ("landbird", "waterbird")
@@ -69,13 +71,13 @@ def _rows(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+            if missing := [name for name in READ if name not in (reader.fieldnames or ())]:
                 raise UserError(f"{path}: no column {missing[0]!r}; expected {', '.join(COLUMNS)}")
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a table ({error}); fetch it anew") from error
     if damaged := [number for number, row in enumerate(rows, start=2) if None in row or None in row.values()]:
-        raise UserError(f"{path}: line {damaged[0]} has not {len(COLUMNS)} fields; fetch it anew")
+        raise UserError(f"{path}: line {damaged[0]} has not as many fields as line 1; fetch it anew")
     return rows
 
 
@@ -84,7 +86,10 @@ def _names(folder: Path) -> tuple[str, ...]:
     path = folder / CLASSES
     if not path.is_file():
         return WATERBIRDS
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    try:
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text ({error}); write one name per line") from error
 
 
 def _numbers(folder: Path, rows: Sequence[dict[str, str]], column: str, classes: int) -> tuple[int, ...]:

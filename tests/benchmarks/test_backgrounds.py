@@ -80,11 +80,11 @@ def test_the_command_tells_both_and_the_drop(tmp_path: Path, capsys: pytest.Capt
     ("change", "split", "complaint"),
     [
         (("y,", "label,"), "test", "no column 'y'; expected img_id"),
-        (("place_filename", "filename"), "test", "no column 'place_filename'"),
+        (("place,", "where,"), "test", "no column 'place'; expected img_id"),
         (("w_3.jpg", "w_9.jpg"), "test", "w_9.jpg is missing; unpack the data set whole"),
         (("w_3.jpg,0,", "w_3.jpg,2,"), "test", "y is '2' for 002.Wren/w_3.jpg, but there are 2 classes"),
-        ((",ocean/3.jpg", ""), "test", "line 4 has not 6 fields"),
-        ((",1,ocean/2.jpg", ""), "test", "line 3 has not 6 fields"),
+        ((",ocean/3.jpg", ""), "test", "line 4 has not as many fields as line 1"),
+        ((",1,ocean/2.jpg", ""), "test", "line 3 has not as many fields as line 1"),
         (("", ""), "validation", "no split 'validation'; give as --split one of: train, val, test"),
         (("a_1.jpg,1,0", "a_1.jpg,1,2"), "train", "no image of the split 'train'"),
         (("", ""), "val", "all backgrounds of the split 'val' are of one kind"),
@@ -97,6 +97,22 @@ def test_faults_get_one_line(tmp_path: Path, change: tuple[str, str], split: str
         from_metadata(tmp_path, split)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_columns_that_nobody_reads_may_be_missing(tmp_path: Path) -> None:
+    table = write(tmp_path, ROWS) / "metadata.csv"
+    rows = [line.split(",")[1:5] for line in table.read_text().splitlines()]
+    table.write_text("".join(",".join(row) + "\n" for row in rows))
+    assert from_metadata(tmp_path, "test").matching.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"), [(b"\xff\xfe", "cannot be read as text"), (b"one\n", "but there are 1 classes")]
+)
+def test_names_that_do_not_fit_are_refused(tmp_path: Path, names: bytes, complaint: str) -> None:
+    (write(tmp_path, ROWS) / "classes.txt").write_bytes(names)
+    with pytest.raises(UserError, match=complaint):
+        from_metadata(tmp_path, "test")
 
 
 def test_a_table_that_is_no_text_is_named(tmp_path: Path) -> None:
