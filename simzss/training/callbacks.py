@@ -117,6 +117,8 @@ class Export(Callback):
             "pairs_per_second": (trainer.global_step - self.first_step) * data.batch_size / seconds,
             "device": str(trainer.strategy.root_device),
             "processes": trainer.world_size,
+            "chunk_size": data.chunk_size,
+            "kept_chunks": alignment(pl_module).kept_chunks,
             "last": metrics,
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

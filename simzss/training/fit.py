@@ -57,6 +57,13 @@ class FitCLI(LightningCLI):
         parser.add_argument("--run", type=Path, required=True, help="Folder for all that the run leaves.")
         parser.add_argument("--resume", type=bool, default=False, help="Go on from the run's last checkpoint.")
         parser.add_argument("--validation", type=ValidationConfig | None, default=None, help="mIoU during training.")
+        parser.add_argument(
+            "--max_memory",
+            type=float | None,
+            default=None,
+            help="GB that each process may take on its accelerator; chunks and cached features are chosen to fit.",
+        )
+        parser.add_argument("--compile", type=bool, default=False, help="Compile the blocks of the text encoder.")
         parser.add_argument("--tensorboard", type=bool, default=False, help="Log for TensorBoard too.")
         parser.add_argument("--checkpoint_every", type=int, default=50, help="Steps between two checkpoints.")
 
@@ -148,14 +155,17 @@ def _fit(cli: FitCLI) -> Path:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
     _keep_config(cli, run / "config.yaml", resumed=last.exists())
     checkpoint = last if last.exists() else None
+    cli.model.max_memory = cli.config.max_memory
+    if cli.config.compile:
+        cli.model.model.text_encoder.compile_blocks()
     try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     except UserError as error:  # one from a decoding process arrives wrapped in its traceback
         raise UserError(str(error).rpartition(f"{UserError.__module__}.UserError: ")[2]) from error
     except torch.OutOfMemoryError as error:
         raise UserError(
-            "the accelerator is out of memory: lower data.chunk_size, or set data.cache to host or disk (neither"
-            f" changes the result): {error}"
+            "the accelerator is out of memory: set max_memory, or lower data.chunk_size and set data.cache to host or"
+            f" disk (none changes the result): {error}"
         ) from error
     return run / MODEL
 

@@ -133,7 +133,7 @@ def plan(work: Workload, budget: float, chunk_size: int | None) -> MemoryPlan:
         least = math.ceil((needs.total + CONTEXT * work.accelerator) / 1e7) / 100
         raise UserError(
             f"max_memory {budget / 1e9:g} GB is too little: this run needs {least:.2f} GB with chunks of {size}"
-            f" captions, {needs.features / 1e9:.2f} of them for the images of a batch; lower data.batch_size (which changes the"
-            " result) or use more processes"
+            f" captions, {needs.features / 1e9:.2f} of them for the images of a batch; use more processes, or lower"
+            " data.batch_size (which changes the result)"
         )
     return MemoryPlan(size, usable - needs.total, needs.chunk)

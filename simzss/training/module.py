@@ -17,6 +17,7 @@ from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives import Objective
 from simzss.objectives.model import AlignedModel, load_trained
 from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
+from simzss.training.memory_budget import bytes_beside, stay_within
 from simzss.training.optim import OptimizerConfig, adamw, warmup_cosine
 from simzss.types import CaptionBatch, ImageFeatures, LossTerms
 
@@ -44,6 +45,9 @@ class Alignment(LightningModule):
         self.model = AlignedModel(backbone, text_encoder, objective)
         self.config = optimizer
         self.features: FeatureCache | None = None
+        self.max_memory: float | None = None
+        """GB that a process may take; set before the run."""
+        self.kept_chunks = 0
         self.strict_loading = False  # a frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
@@ -66,7 +70,18 @@ class Alignment(LightningModule):
             "bank_hash": self.data.dataset.bank.content_hash,
         }
         self.data.tokenise(self.model.tokenizer)
-        self.features = self.data.open_cache(self.model.backbone.to(self.trainer.strategy.root_device))
+        self._open_cache(self.trainer.strategy.root_device)
+
+    def _open_cache(self, device: torch.device) -> None:
+        """Cache the features, within the memory that the run may take."""
+        self.model.backbone.to(device)
+        if self.max_memory is None:
+            self.features = self.data.open_cache(self.model.backbone)
+            return
+        mixed = "mixed" in self.trainer.precision
+        plan = stay_within(self.max_memory, self.model, self.data, device, mixed=mixed)
+        self.features = self.data.open_cache(self.model.backbone, plan.room)
+        self.kept_chunks = plan.kept_chunks(bytes_beside(self.features, device))
 
     @property
     def data(self) -> CaptionData:
@@ -85,7 +100,7 @@ class Alignment(LightningModule):
     def losses(self, batch: CaptionBatch) -> LossTerms:
         """Encode both sides and ask the objective; losses are computed in full precision."""
         image = self._see(batch)
-        captions = embed_in_chunks(self.model.text_encoder, self.model.objective, batch)
+        captions = embed_in_chunks(self.model.text_encoder, self.model.objective, batch, self.kept_chunks)
         with torch.autocast(self.device.type, enabled=False):
             return self.model.objective(image, captions, batch.mentions)
 
