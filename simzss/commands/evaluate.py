@@ -28,6 +28,10 @@ from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
 
+PRINTED = {"miou", "pixel_accuracy", "jaccard"}
+"""The scores that a terminal has room for; the others are in the files."""
+
+
 class Precision(StrEnum):
     """Of the backbone."""
 
@@ -109,7 +113,7 @@ def watch(images: Iterable[tuple[ImageCounts, ...]], title: str, count: int) -> 
 
 def show(results: Record, written: list[Path]) -> None:
     """Print the scores and where the rest is."""
-    shown = shown_scores(results)
+    shown = [(heading, key) for heading, key in shown_scores(results) if key in PRINTED]
     heads = [heading for heading, _ in shown]
     table = Table("benchmark", "images", *heads, title="zero-shot segmentation, percent")
     for record in results["benchmarks"].values():
