@@ -27,7 +27,6 @@ from simzss.objectives.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
-
 PRINTED = {"miou", "pixel_accuracy", "jaccard"}
 """The scores that a terminal has room for; the others are in the files."""
 
