@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Int, Shaped
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch.utils.data import DataLoader, Dataset
 
 from simzss.concepts.files import written_whole
@@ -144,5 +144,8 @@ def _read(path: Path, key: str) -> TokenTable | None:
 
 
 def _write(path: Path, tokens: TokenTable, key: str) -> None:
-    with written_whole(path, writer=f"-{rank()}") as temporary:
-        save_file(dict(vars(tokens)), temporary, metadata={KEY: key})
+    try:
+        with written_whole(path, writer=f"-{rank()}") as temporary:
+            temporary.write_bytes(save(dict(vars(tokens)), metadata={KEY: key}))
+    except UserError as error:
+        raise UserError(f"{error} with data.cache_dir") from error

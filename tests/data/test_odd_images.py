@@ -65,7 +65,7 @@ def test_when_drawn(corpus: Corpus, images: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "upright.jpg") as upright:
         assert torch.equal(rotated, data.crop(upright.convert("RGB"), seed=ROTATED))
     plain = np.asarray(data.crop(noise(), seed=CMYK), dtype=np.int64)
-    assert np.abs(found.pixels[CMYK].numpy() - plain).mean() < 12  # colours, not their negative
+    assert np.abs(found.pixels[CMYK].numpy() - plain).mean() < 2  # colours, not their negative
     palette = np.asarray(data.crop(noise("P").convert("RGB"), seed=PALETTE))
     np.testing.assert_array_equal(found.pixels[PALETTE].numpy(), palette)
 

@@ -87,7 +87,7 @@ def test_a_truncated_file_is_made_anew(table: Path, tmp_path: Path, monkeypatch:
 
 def test_a_place_that_cannot_be_written_is_named(table: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match=r"cannot write .* choose another place with data\.cache_dir"):
         open_token_table(table, tmp_path / "file", TOKENIZER, workers=0)
 
 
@@ -97,3 +97,14 @@ def test_large_vocabularies_keep_their_ids(table: Path, tmp_path: Path, monkeypa
     opened = tokenise(read_table(table).rows, large)
     assert opened.ids.dtype == np.int32
     np.testing.assert_array_equal(opened.ids, tokenise(read_table(table).rows, TOKENIZER).ids)
+
+
+def test_a_failed_writing_leaves_nothing(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        path.open("wb").close()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match="No space left"):
+        open_token_table(table, tmp_path, TOKENIZER, workers=0)
+    assert list(tmp_path.iterdir()) == []

@@ -117,6 +117,15 @@ def test_a_broken_image_is_named_from_a_decoding_process_too(fit: Run, corpus: C
     assert "Traceback" not in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:cannot read the image")
+def test_an_unreadable_image_does_not_end_a_run_without_cache(fit: Run, corpus: Corpus, tmp_path: Path) -> None:
+    shutil.copytree(corpus.images, tmp_path / "images")
+    (tmp_path / "images" / "003.png").write_bytes(b"no image")
+    assert len(losses(fit(f"--data.images={tmp_path / 'images'}"))) == 6
+    with pytest.raises(UserError, match=r"003\.png.*data\.max_broken"):
+        fit(f"--data.images={tmp_path / 'images'}", "--data.max_broken=0", name="strict")
+
+
 def test_a_finished_run_is_not_overwritten(fit: Run) -> None:
     fit()
     with pytest.raises(UserError, match="finished run"):

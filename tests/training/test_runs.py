@@ -50,11 +50,12 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(recipe: Path, t
 
 
 @pytest.mark.distributed
-def test_two_processes_train_as_one(recipe: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("placement", ["disk", "host"])
+def test_two_processes_train_as_one(recipe: Path, tmp_path: Path, placement: str) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     subprocess.run(command(recipe, one), check=True, capture_output=True)
-    options = ["--trainer.devices=2", "--trainer.strategy=ddp", "--data.cache=disk", "--data.cache_dtype=float32"]
-    subprocess.run(command(recipe, two, *options), check=True, capture_output=True)
+    options = ["--trainer.devices=2", "--trainer.strategy=ddp", f"--data.cache={placement}"]
+    subprocess.run(command(recipe, two, *options, "--data.cache_dtype=float32"), check=True, capture_output=True)
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
     expected = load_file(one / "model" / "model.safetensors")
     for name, tensor in load_file(two / "model" / "model.safetensors").items():
