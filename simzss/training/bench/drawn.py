@@ -9,6 +9,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from PIL import Image
 from torch import Tensor
 
@@ -28,6 +29,8 @@ class Shapes:
 
     images: int = 118_287
     """Images of the corpus: each is decoded and passes the backbone once."""
+    captions: int = 591_753
+    """Captions of the corpus: each is tokenised once."""
     pairs: int = 4_000_000
     """Pairs of the whole recipe."""
     batch: int = 16_384
@@ -44,23 +47,34 @@ class Shapes:
     """Drawn JPEGs that decoding is measured on."""
     seen: int = 1024
     """Images that the backbone is measured on."""
+    compared_images: int = 1024
+    """Images of the corpus that the naive loop is compared on."""
+    compared_batch: int = 1024
+    """Pairs per optimiser step there."""
 
 
 TINY = Shapes(
-    batch=256,
-    chunk=64,
+    batch=512,
+    chunk=32,
     backbone=BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 48, "depth": 2, "num_heads": 2}),
     text=TextEncoderConfig(layers=4, width=256, heads=4),
     photographs=32,
     seen=32,
+    compared_images=32,
+    compared_batch=256,
 )
-"""Small enough for two cores: the same code, no meaning for the real recipe."""
+"""Small enough for two cores: the same code and as many chunks, no meaning for the real recipe."""
+
+
+def drawn_lengths(generator: np.random.Generator, count: int) -> Int[np.ndarray, " count"]:
+    """Tokens of captions as COCO has them: 13.5 on average, start and end token included."""
+    return np.clip(np.round(generator.gamma(30.0, 0.39, count) + 2), 7, 32).astype(int)
 
 
 def drawn_batch(shapes: Shapes) -> CaptionBatch:
     """Captions of random words with COCO's lengths (13.5 tokens on average), one mention each."""
     generator = np.random.default_rng(0)
-    lengths = np.sort(np.clip(np.round(generator.gamma(30.0, 0.39, shapes.batch) + 2), 7, 32)).astype(int)
+    lengths = np.sort(drawn_lengths(generator, shapes.batch))
     ids = torch.full((shapes.batch, int(lengths[-1])), END)
     for row, length in enumerate(lengths):
         ids[row, : length - 1] = torch.from_numpy(generator.integers(1, END - 1, length - 1))
