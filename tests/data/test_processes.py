@@ -71,6 +71,8 @@ def on_one_machine_and_on_two(table: Path, images: Path, broken: Path, folder: P
     found["apart"] = asked(opened(own, data))
     found["pairs"] = all_values(len(data))
     found["state"] = all_values(np.fromfile(own / STATE, np.uint8).tolist())
+    opened(folder / f"whole-{rank()}", dataset(table, images), Placement.disk)
+    found["whole"] = all_values(np.fromfile(folder / f"whole-{rank()}" / STATE, np.uint8).tolist())
     tokens = open_token_table(table, own, Tokenizer(), workers=0)
     found["tokens"] = all_values(len(tokens.lengths))
     barrier()
@@ -100,4 +102,5 @@ def test_two_processes_share_the_features(corpus: Corpus, tmp_path: Path) -> Non
     assert "several machines cannot fill" in found["shared and empty"]
     assert found["pairs"] == [10, 10]  # both know of the image that only one has tried to read
     assert found["state"] == [[1, 0, 1, 0, 1, 0], [0, 1, 0, 2, 0, 1]]
+    assert found["whole"] == [[1] * 6, [1] * 6]  # who maps the file needs all of it
     assert found["tokens"] == [12, 12]
