@@ -7,8 +7,10 @@ SEEDS  ?= 1
 CONFIG ?= simzss_vitb14_coco
 TABLE  ?= data/coco/concepts
 COCO_ROOT ?= data/coco
-DEMO   := runs/demo/seed-0
-MODEL  ?= $(DEMO)/simzss/model
+METHOD ?= simzss
+DEMOS  := runs/demo$(if $(filter simzss,$(METHOD)),,_$(METHOD))
+DEMO   := $(DEMOS)/seed-0
+MODEL  ?= $(DEMO)/$(METHOD)/model
 ifdef DATA_ROOT
 EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
 else
@@ -28,8 +30,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## train SimZSS on a small drawn world, evaluate it, make the pictures (SEEDS=3 for mean and spread)
-	$(BIN)/simzss demo --output runs/demo --seeds $(SEEDS)
+demo: $(READY) ## train SimZSS on a small drawn world, evaluate it, make the pictures (METHOD=pacl|clippy, SEEDS=3)
+	$(BIN)/simzss demo --method $(METHOD) --output $(DEMOS) --seeds $(SEEDS)
 
 data-coco: $(READY) ## fetch COCO 2017 train (or use COCO_ROOT=...) and extract its concepts
 	$(BIN)/python -m data_prep.coco --root $(COCO_ROOT) --table $(TABLE)
