@@ -17,7 +17,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from simzss.errors import UserError
-from simzss.training.module import alignment
+from simzss.training.module import alignment, is_logged
 from simzss.types import CaptionBatch
 
 MODEL, LOG = "model", "log"
@@ -34,23 +34,29 @@ class Progress(TQDMProgressBar):
 
 
 class Throughput(Callback):
-    """Logs pairs per second, learning rate and peak memory of the accelerator."""
+    """Logs pairs per second, learning rate and peak memory of the accelerator, at the steps that are logged.
+
+    Not at others: every number that is logged is copied to the accelerator, and the copy waits for it.
+    """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
-        self.since = time.perf_counter()
+        self.since, self.steps = time.perf_counter(), 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log what one step took."""
+        """Log what the steps since the last log took."""
+        self.steps += 1
+        if not is_logged(trainer, trainer.global_step):
+            return
         now = time.perf_counter()
-        pairs = float(alignment(pl_module).data.batch_size)
+        pairs = float(alignment(pl_module).data.batch_size * self.steps)
         pl_module.log("pairs_per_second", pairs / (now - self.since), prog_bar=True)
         pl_module.log("lr", trainer.optimizers[0].param_groups[0]["lr"])
         if torch.cuda.is_available():
             pl_module.log("memory_gb", torch.cuda.max_memory_allocated() / 1e9)
-        self.since = now
+        self.since, self.steps = now, 0
 
 
 class StopOnNaN(Callback):
@@ -118,7 +124,7 @@ class Export(Callback):
             "device": str(trainer.strategy.root_device),
             "processes": trainer.world_size,
             "chunk_size": data.chunk_size,
-            "kept_chunks": alignment(pl_module).kept_chunks,
+            "kept_tokens": alignment(pl_module).kept_tokens,
             "last": metrics,
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

@@ -11,6 +11,8 @@ with torch's checkpointing, which recomputes inside the same backward pass: para
 DistributedDataParallel and mixed precision work unchanged.
 """
 
+from itertools import accumulate
+
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
@@ -27,7 +29,7 @@ IMAGES_TOGETHER = 256
 
 
 def embed_in_chunks(
-    encoder: TextEncoder, objective: Objective, batch: CaptionBatch, kept: int = 0
+    encoder: TextEncoder, objective: Objective, batch: CaptionBatch, kept_tokens: int = 0
 ) -> CaptionEmbeddings:
     """Embed the captions of a batch chunk by chunk, in full precision, whatever the encoder runs in.
 
@@ -35,7 +37,7 @@ def embed_in_chunks(
         encoder: Encodes the captions.
         objective: Says what the loss sees of them.
         batch: The captions and their chunks. A single chunk is never encoded again.
-        kept: Chunks that keep their activations too, because there is memory for them; the longest ones.
+        kept_tokens: Tokens whose activations there is memory for: as many chunks are not encoded again either.
     """
 
     def embed(chunk: Chunk) -> tuple[Tensor, Tensor]:
@@ -44,9 +46,10 @@ def embed_in_chunks(
             captions = objective.embed_captions(text.float(), batch.mentions.within(chunk))
         return captions.caption, captions.mentions
 
-    again = 0 if len(batch.chunks) == 1 else max(0, len(batch.chunks) - kept)
-    parts = [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks[:again]]
-    parts += [embed(chunk) for chunk in batch.chunks[again:]]
+    so_far = accumulate(chunk.all_tokens for chunk in batch.chunks)
+    kept = max(sum(tokens <= kept_tokens for tokens in so_far), len(batch.chunks) == 1)
+    parts = [embed(chunk) for chunk in batch.chunks[:kept]]
+    parts += [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks[kept:]]
     caption, mentions = zip(*parts, strict=True)
     return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
 

@@ -14,8 +14,8 @@ What one process holds at the same time, in bytes:
 
 A tenth is added for what an allocator cannot use, and 0.6 GB for the CUDA context. None of the three choices changes
 the result. In this order: the largest chunk, up to `data.chunk_size`, halved until it fits; cached features beside it
-if there is room; and with what is left, as many chunks as possible keep their activations instead of being encoded
-again in the backward pass.
+if there is room; and with what is left, as many chunks of each batch as possible keep their activations instead of
+being encoded again in the backward pass.
 """
 
 import math
@@ -87,12 +87,12 @@ class MemoryPlan:
     """Captions encoded together."""
     room: float
     """Bytes left for cached features."""
-    chunk_bytes: int
-    """Activations of one chunk."""
+    token_bytes: int
+    """Activations of one token."""
 
-    def kept_chunks(self, cached: int) -> int:
-        """Chunks that may keep their activations, beside cached features of so many bytes."""
-        return max(0, int((self.room - cached) / (UNUSABLE * self.chunk_bytes)))
+    def kept_tokens(self, cached: int) -> int:
+        """Tokens of a batch that may keep their activations, beside cached features of so many bytes."""
+        return max(0, int((self.room - cached) / (UNUSABLE * self.token_bytes)))
 
 
 def count(work: Workload, chunk_size: int) -> Needs:
@@ -103,14 +103,17 @@ def count(work: Workload, chunk_size: int) -> Needs:
     pooled = min(ROWS_TOGETHER, mentions) * work.image_tokens * work.dim * (8 + work.feature_bytes)
     logits = rows * work.batch * work.processes * 16
     embeddings = (work.batch * work.processes + mentions) * work.dim * 24 + mentions * work.concepts * 16
-    per_token = work.layers * work.width * (40 if work.mixed else 64) + 40 * work.width + 24 * work.dim
     return Needs(
         weights=4 * work.frozen + per_weight * work.trained,
         features=work.batch * (per_image + work.pixels),
         losses=max(pooled, logits) + embeddings,
-        chunk=min(chunk_size, work.batch) * work.tokens * per_token,
+        chunk=min(chunk_size, work.batch) * work.tokens * _of_a_token(work),
         embedding=8 * work.vocabulary * work.width,
     )
+
+
+def _of_a_token(work: Workload) -> int:
+    return work.layers * work.width * (40 if work.mixed else 64) + 40 * work.width + 24 * work.dim
 
 
 def plan(work: Workload, budget: float, chunk_size: int | None) -> MemoryPlan:
@@ -136,4 +139,4 @@ def plan(work: Workload, budget: float, chunk_size: int | None) -> MemoryPlan:
             f" captions, {needs.features / 1e9:.2f} of them for the images of a batch; use more processes, or lower"
             " data.batch_size (which changes the result)"
         )
-    return MemoryPlan(size, usable - needs.total, needs.chunk)
+    return MemoryPlan(size, usable - needs.total, _of_a_token(work))

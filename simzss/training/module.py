@@ -3,14 +3,15 @@
 Nothing here knows which method is trained; see `simzss.objectives`.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 
 from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement
+from simzss.distributed import all_sum, world_size
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
@@ -47,7 +48,7 @@ class Alignment(LightningModule):
         self.features: FeatureCache | None = None
         self.max_memory: float | None = None
         """GB that a process may take; set before the run."""
-        self.kept_chunks = 0
+        self.kept_tokens = 0
         self.strict_loading = False  # a frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
@@ -81,7 +82,7 @@ class Alignment(LightningModule):
         mixed = "mixed" in self.trainer.precision
         plan = stay_within(self.max_memory, self.model, self.data, device, mixed=mixed)
         self.features = self.data.open_cache(self.model.backbone, plan.room)
-        self.kept_chunks = plan.kept_chunks(bytes_beside(self.features, device))
+        self.kept_tokens = plan.kept_tokens(bytes_beside(self.features, device))
 
     @property
     def data(self) -> CaptionData:
@@ -94,13 +95,14 @@ class Alignment(LightningModule):
     def training_step(self, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
         """The loss of one global batch."""
         terms = self.losses(batch)
-        self._watch(terms, batch)
+        if is_logged(self.trainer, self.trainer.global_step + 1):
+            self._watch(terms, batch)
         return terms.total
 
     def losses(self, batch: CaptionBatch) -> LossTerms:
         """Encode both sides and ask the objective; losses are computed in full precision."""
         image = self._see(batch)
-        captions = embed_in_chunks(self.model.text_encoder, self.model.objective, batch, self.kept_chunks)
+        captions = embed_in_chunks(self.model.text_encoder, self.model.objective, batch, self.kept_tokens)
         with torch.autocast(self.device.type, enabled=False):
             return self.model.objective(image, captions, batch.mentions)
 
@@ -141,16 +143,22 @@ class Alignment(LightningModule):
         load_trained(self.model, trained, "the checkpoint")
 
     def _watch(self, terms: LossTerms, batch: CaptionBatch) -> None:
-        bar = {"contrastive": terms.contrastive, "concept": terms.concept, "concept_accuracy": terms.concept_accuracy}
-        rest = {"loss": terms.total, "concepts_present": terms.concepts_present}
+        """Log, with one exchange between the processes: Lightning's `sync_dist` makes them wait at every value."""
+        shares = torch.stack([terms.total, terms.contrastive, terms.concept]).detach()
+        total, contrastive, concept = all_sum(shares) / world_size()
+        bar = {"contrastive": contrastive, "concept": concept, "concept_accuracy": terms.concept_accuracy}
+        rest = {"loss": total, "concepts_present": terms.concepts_present}
         if (scale := self.model.objective.scale()) is not None:
             rest["scale"] = scale
-        kind: dict[str, Any] = {
-            "batch_size": len(batch.ids),
-            "sync_dist": True,
-        }  # a process knows its own share of a loss only
-        self.log_dict({name: value.detach().float() for name, value in bar.items()}, prog_bar=True, **kind)
-        self.log_dict({name: value.detach().float() for name, value in rest.items()}, **kind)
+        for values, prog_bar in ((bar, True), (rest, False)):
+            numbers = {name: value.detach().float() for name, value in values.items()}
+            self.log_dict(numbers, prog_bar=prog_bar, batch_size=len(batch.ids))
+
+
+def is_logged(trainer: Trainer, steps: int) -> bool:
+    """Whether numbers are logged after so many steps: each look at one waits for the accelerator."""
+    every: int = cast("Any", trainer).log_every_n_steps  # Lightning sets it where no type checker looks
+    return steps % every == 0
 
 
 def alignment(module: LightningModule) -> Alignment:

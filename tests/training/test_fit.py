@@ -56,6 +56,14 @@ def test_a_run_leaves_all_that_is_promised(fit: Run) -> None:
     assert model.bank.names == NAMES
 
 
+def test_what_is_logged_now_and_then_is_what_is_logged_always(fit: Run) -> None:
+    always, sometimes = read_metrics(fit()), read_metrics(fit("--trainer.log_every_n_steps=2", name="sometimes"))
+    assert sometimes["step"].tolist() == [1, 3, 5]
+    named = ["loss", "contrastive", "concept", "concept_accuracy", "concepts_present", "scale", "lr"]
+    assert sometimes[named].to_numpy().tolist() == always[named].iloc[1::2].to_numpy().tolist()
+    assert (sometimes["pairs_per_second"] > 0).all()
+
+
 def test_cached_features_give_the_same_run(fit: Run) -> None:
     live, cached = fit(name="live"), fit("--data.cache=host", "--data.cache_dtype=float32", name="cached")
     assert losses(cached) == pytest.approx(losses(live), rel=1e-5)

@@ -70,10 +70,10 @@ def test_what_is_left_holds_the_cache_first_and_then_activations() -> None:
     chosen, cache = plan(WORK, 140e9, 1024), 46_500_000_000
     assert chosen.chunk_size == 1024
     assert cache < chosen.room
-    kept = chosen.kept_chunks(cache)
-    assert 0 < kept < chosen.kept_chunks(0)
-    assert kept * chosen.chunk_bytes < chosen.room - cache
-    assert chosen.kept_chunks(int(2 * chosen.room)) == 0
+    kept = chosen.kept_tokens(cache)
+    assert 0 < kept < chosen.kept_tokens(0)
+    assert kept * chosen.token_bytes < chosen.room - cache
+    assert chosen.kept_tokens(int(2 * chosen.room)) == 0
 
 
 def test_smaller_budgets_give_smaller_chunks() -> None:
@@ -116,7 +116,7 @@ def test_activations_are_kept_where_there_is_room(recipe: Path, tmp_path: Path) 
         chunks = ["--data.chunk_size=1", "--data.cache=host", "--data.cache_dtype=float32"]
         training.fit(["--config", str(recipe), "--run", str(tmp_path / name), *chunks, *options])
         results.append(read_metrics(tmp_path / name)["loss"].tolist())
-        kept.append(json.loads((tmp_path / name / "summary.json").read_text())["kept_chunks"])
+        kept.append(json.loads((tmp_path / name / "summary.json").read_text())["kept_tokens"])
     assert kept[0] == 0 < kept[1]
     assert results[1] == pytest.approx(results[0], rel=1e-5)
 

@@ -86,11 +86,11 @@ class Bench:
         ]
         return [Part(name, unit, done / seconds, count) for name, unit, seconds, done, count in measured]
 
-    def step(self, batch: CaptionBatch, kept: int = 0) -> float:
+    def step(self, batch: CaptionBatch, kept_tokens: int = 0) -> float:
         """Losses of a batch and the gradient of the text encoder."""
         self.encoder.zero_grad()
         with self.mixed():
-            captions = embed_in_chunks(self.encoder, self.objective, batch, kept)
+            captions = embed_in_chunks(self.encoder, self.objective, batch, kept_tokens)
         loss = self.objective(self.image, captions, batch.mentions).total
         loss.backward()
         return float(loss.detach())

@@ -66,7 +66,7 @@ def test_padded_and_kept_are_the_same_step() -> None:
     bench = Bench(SMALLEST, CPU)
     expected = bench.step(bench.batch)
     assert bench.step(padded(bench.batch)) == pytest.approx(expected, rel=1e-5)
-    assert bench.step(bench.batch, kept=4) == pytest.approx(expected, rel=1e-5)
+    assert bench.step(bench.batch, kept_tokens=bench.batch.ids.numel()) == pytest.approx(expected, rel=1e-5)
     gradient = bench.encode(bench.batch).clone()
     torch.testing.assert_close(bench.encode(padded(bench.batch)), gradient, rtol=1e-4, atol=1e-5)
 
