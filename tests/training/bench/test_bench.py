@@ -19,6 +19,7 @@ from simzss.training.bench.compare import padded
 from simzss.training.bench.corpus import NAMES, drawn_rows
 from simzss.training.bench.drawn import COCO_SIZES, END, TINY, Shapes, drawn_batch, drawn_jpeg
 from simzss.training.bench.floors import FLOORS
+from simzss.training.bench.memory import step_memory
 from simzss.training.bench.naive import compare_with_naive
 from simzss.training.bench.parts import Bench, Part
 
@@ -75,6 +76,12 @@ def test_the_naive_loop_is_the_same_training() -> None:
     compared = compare_with_naive(SMALLEST, CPU, workers=0)
     assert (compared.images, compared.pairs) == (2, 20)  # two epochs: ten pairs per image, as 100 pairs of 10 images
     assert compared.loss_difference < 1e-5
+
+
+def test_memory_is_that_of_the_step_and_not_of_the_parent() -> None:
+    ballast = torch.ones(2**28)  # 1 GB, which a child's resource.getrusage would tell as its own
+    assert step_memory(SMALLEST, CPU).measured < 0.5
+    del ballast
 
 
 def test_floors_are_those_of_the_design() -> None:
