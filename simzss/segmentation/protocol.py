@@ -81,8 +81,8 @@ class SegmentationProtocol:
     stride: int = 224
     """Pixels between windows."""
     patch_stride: int | None = None
-    """Pixels from one patch to the next, a divisor of the patch's side: 4 for patches of 16, 7 for patches of 14 (PACL's
-    stride trick: overlapping patches, resampled position embeddings); null for the side, as in training."""
+    """Pixels from one patch to the next, a divisor of its side: 4 for patches of 16, 7 for patches of 14 (PACL's stride
+    trick: overlapping patches, resampled position embeddings); null for the side, as in training."""
     align_corners: bool = False
     """Corner convention of the upsampling of a window's scores."""
     statistics: Statistics = Statistics.BACKBONE

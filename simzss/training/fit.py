@@ -81,7 +81,9 @@ class FitCLI(LightningCLI):
             every_n_train_steps=self.config.checkpoint_every,
             enable_version_counter=False,
         )
-        callbacks: list[Callback] = [Progress(refresh_rate=5), Throughput(), StopOnNaN(), Export(), checkpoint]
+        callbacks: list[Callback] = [Throughput(), StopOnNaN(), Export(), checkpoint]
+        if self.config.trainer.enable_progress_bar is not False:
+            callbacks.append(Progress(refresh_rate=5))
         if self.config.validation is not None:
             callbacks.append(Validation(self.config_init.validation))
         loggers: list[Logger] = [CSVLogger(run, name=LOG)]

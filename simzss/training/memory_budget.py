@@ -8,7 +8,6 @@ from simzss.distributed import world_size
 from simzss.errors import UserError
 from simzss.modeling.text_encoder import Architecture
 from simzss.objectives.model import AlignedModel
-from simzss.objectives.simzss import SimZSS
 from simzss.training.memory_plan import MemoryPlan, Workload, plan
 
 
@@ -27,9 +26,12 @@ def stay_within(
     Raises:
         UserError: If the run cannot be done with so little, or its memory is not known.
     """
-    if not isinstance(model.objective, SimZSS) or model.text_encoder.config.architecture is not Architecture.clip:
-        name = type(model.objective).__name__
-        raise UserError(f"max_memory is counted for SimZSS with CLIP's text encoder, not for {name}: set chunk_size")
+    if not model.objective.memory_is_counted or model.text_encoder.config.architecture is not Architecture.clip:
+        name, architecture = type(model.objective).__name__, model.text_encoder.config.architecture
+        raise UserError(
+            f"the memory of {name} with a text encoder of architecture {architecture} is not known in advance: leave"
+            " out max_memory, and lower data.chunk_size if memory runs out"
+        )
     chosen = plan(workload(model, data, device, mixed=mixed), gigabytes * 1e9, data.chunk_size)
     data.chunk_size = chosen.chunk_size
     if device.type == "cuda":

@@ -183,3 +183,7 @@ def test_mistakes_are_told_in_one_line_and_leave_no_model(
         fit(*options)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run" / "model").exists()
+
+
+def test_the_progress_bar_can_be_left_out(fit: Run) -> None:
+    assert (fit("--trainer.enable_progress_bar=false") / "summary.json").is_file()
