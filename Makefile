@@ -15,7 +15,7 @@ ifdef DATA_ROOT
 EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
 else
 EVAL_ON := --data-root $(DEMO)/world --benchmarks $(DEMO)/world/demo.yaml \
-	--protocol configs/protocol/demo.yaml --output runs/eval-demo --overlays 4
+	--protocol configs/protocol/demo.yaml --output runs/eval-demo$(if $(filter simzss,$(METHOD)),,_$(METHOD)) --overlays 4
 endif
 
 .DEFAULT_GOAL := help

@@ -11,7 +11,7 @@ mentions   occurrences of a bank concept in the captions of the batch
 concepts   entries of the concept bank
 classes    classes of a segmentation benchmark
 prompts    texts that stand for a class, one per template
-dim        width of the shared embedding space, that is of the vision backbone
+dim        width of the shared embedding space, or of what leads to it
 ========== ==========================================================================================
 
 One word per thing: a *concept* is an entry of the bank, a *mention* one occurrence of it in one caption. A temperature
@@ -78,10 +78,10 @@ class ImageFeatures(_TensorData):
 
 @dataclass
 class TextFeatures(_TensorData):
-    """The output of the text encoder, projected to the width of the vision backbone, not yet L2-normalised."""
+    """The output of the text encoder, projected to the width of the shared space, not yet L2-normalised."""
 
     caption: Float[Tensor, "batch dim"]
-    """The whole caption: the token at the end-of-text position."""
+    """The whole caption: CLIP's end token, or the mean of T5's tokens."""
     tokens: Float[Tensor, "batch tokens dim"]
     """Every token, start and end token included; positions after the end token carry no meaning."""
 

@@ -1,8 +1,8 @@
 """Zero-shot classification of whole images, nearly free once prompts are embedded: top-1 and top-5 accuracy.
 
 Every image is compared, in the way its model was trained, with one vector per class. That is made from the same prompts
-as for segmentation, but always by the end-of-text token: what training aligns whole images with. Images are brought to
-the shorter side bicubically and cut in the middle, as CLIP does.
+as for segmentation, but always by the whole prompt (class token `eos`): what training aligns whole images with. Images
+are brought to the shorter side bicubically and cut in the middle, as CLIP does.
 """
 
 from collections.abc import Iterable, Iterator

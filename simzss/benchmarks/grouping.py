@@ -10,7 +10,8 @@ What the papers leave open is decided here:
 - A component is an axis without a sign, so each of its two ends is a centre: at most 16 groups, and no score depends on
   the sign that a solver happens to return. The closest centre is that of the largest cosine with the patch, once the
   mean patch of the image has been taken off.
-- The windows of an image are taken together, so that a group is the same in all of them.
+- The windows of an image are taken together, so that a group is the same in all of them; what two windows show counts
+  twice, and so do the zeros around an image that is narrower than a window.
 - Cosines become pixels in the way of class scores: upsampled, averaged over windows, resized, the best one wins.
 - A segment is all that an image shows of one class. Class 0 of a benchmark with a background is no segment, but its
   pixels count where a group reaches into it; ignored pixels count nowhere.
@@ -80,7 +81,8 @@ def centres_of(centred: Float[Tensor, "patches dim"]) -> Float[Tensor, "centres 
     tall = len(values) >= values.shape[1]
     products = values.T @ values if tall else values @ values.T  # the smaller of the two, with the same eigenvalues
     strength, vectors = torch.linalg.eigh(products)
-    kept = [index for index in reversed(range(len(strength))) if strength[index] > FLAT * len(values)][:COMPONENTS]
+    most = strength.flip(0)[:COMPONENTS].tolist()
+    kept = [len(strength) - 1 - place for place, value in enumerate(most) if value > FLAT * len(values)]
     if not kept:
         return torch.zeros_like(centred[:1])
     axes = vectors[:, kept].T if tall else vectors[:, kept].T @ values

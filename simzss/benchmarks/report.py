@@ -68,8 +68,9 @@ def with_earlier(output: Path, results: Record) -> Record:
     earlier = read_json(path, keys=("benchmarks",))["benchmarks"]
     benchmarks = {key: record for key, record in earlier.items() if key in results["specs"]}
     for key, record in results["benchmarks"].items():
-        known = benchmarks.get(key, {}).get("jaccard") if record["jaccard"] is None else record["jaccard"]
-        benchmarks[key] = record | {"jaccard": known}
+        before = benchmarks.get(key, {})
+        grouped_too = before | {"jaccard": None} == record  # the same images, asked without groups this time
+        benchmarks[key] = before if grouped_too else record
     return results | {"benchmarks": benchmarks, "limited": any(record["limited"] for record in benchmarks.values())}
 
 

@@ -16,8 +16,10 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="folder for all that the demo leaves")] = Path("runs/demo"),
     *,
+    output: Annotated[
+        Path | None, typer.Option(help="folder for all that the demo leaves  [default: runs/demo, or runs/demo_METHOD]")
+    ] = None,
     method: Annotated[Method, typer.Option(help="what to train")] = Method.SIMZSS,
     seeds: Annotated[int, typer.Option(min=1, help="worlds and trainings to average over")] = 1,
     pictures: Annotated[int, typer.Option(min=50, help="training pictures per world")] = WorldConfig.pictures,
@@ -29,6 +31,7 @@ def demo(
     ] = None,
 ) -> None:
     """Draw a world, train a method on it (SimZSS: and its baseline), score it beside the probes, make the pictures."""
+    output = output or Path("runs/demo" if method is Method.SIMZSS else f"runs/demo_{method}")
     world = WorldConfig(pictures=pictures, with_truth=min(WorldConfig.with_truth, pictures), habit=habit)
     extra = tuple(f"--{pair}" for pair in fit or ())
     settings = DemoConfig(method, recipes(method), CONFIGS / "protocol" / "demo.yaml", world, extra)

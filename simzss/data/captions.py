@@ -17,8 +17,10 @@ from simzss.data.sampler import Draws
 from simzss.data.transforms import SeededCrop, read_image
 from simzss.errors import UserError
 
-NEVER = 2**40
+NEVER = 2**33
 """Longer than any run: a position in the stream below it is its own remainder."""
+MOST_CROPS = 2**63
+"""Crops that can be numbered."""
 
 
 class CaptionDataset:
@@ -53,6 +55,8 @@ class CaptionDataset:
         self.image_of_row = np.array([number[key] for key in keys], dtype=np.int64)
         self.pairs = np.arange(len(keys))
         self._require_images(table)
+        if len(self.files) * self.period > MOST_CROPS:
+            raise UserError(f"{table} names {len(self.files):,} images, more than can be numbered: split it")
 
     def __len__(self) -> int:
         """Number of pairs."""

@@ -164,6 +164,7 @@ class CaptionData(LightningDataModule):
             sampler=batches,
             batch_size=None,  # what the sampler yields is a whole batch
             num_workers=self.workers,
+            prefetch_factor=1 if self.workers and decoder is not None else None,  # an item is a whole batch of pixels
             pin_memory=torch.cuda.is_available(),
         )
 

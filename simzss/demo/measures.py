@@ -28,7 +28,7 @@ class ThingAccuracy:
 
 
 def classify_things(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> ThingAccuracy:
-    """Name the single things on usual and unusual grounds, by the end-of-text token and the protocol's prompts."""
+    """Name the single things on usual and unusual grounds, by whole prompts of the protocol."""
     placed = from_metadata(world.backgrounds, "test")
     found = classify_by_background(model, placed, protocol, _device(model), SIZE)
     return ThingAccuracy(found.overall.top1, found.matching.top1, found.mismatching.top1, found.overall.images)

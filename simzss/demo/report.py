@@ -32,8 +32,8 @@ MEANING = {
     GLOBAL_ONLY: "the same training with the concept loss off",
     Method.PACL: "PACL: patch embedder and text encoder trained",
     Method.CLIPPY: "CLIPpy: both towers trained, patches by their maximum",
-    "cosine_probe": "supervised cosine classifier on the frozen patches: the ceiling",
-    "prototypes": "class means of the frozen patches, with truth",
+    "cosine_probe": "supervised cosine classifier on the patches of the given backbone: the ceiling of a frozen one",
+    "prototypes": "class means of its patches, with truth",
     "concept_only": "free class vectors, trained by the concept loss alone",
     CHANCE: "best prediction that does not look",
 }

@@ -119,7 +119,7 @@ def run_demo(folder: Path, config: DemoConfig) -> Outcome:
     models = {}
     for name, arguments in config.trainings.items():
         with watch.stage(name):
-            models[name] = train(folder, name, config, arguments)
+            models[name] = train(folder, name, world, config, arguments)
     protocol = load_protocol(config.protocol)
     with watch.stage("evaluation"):
         matrices = {name: evaluate_tokens(model, world, protocol) for name, model in models.items()}
@@ -141,12 +141,12 @@ def extract_concepts(world: World, table: Path) -> None:
     extract(Plan(corpus, ExtractorRecipe(bank, GAZETTEER, Match.EXACT, BATCH_SIZE)), table)
 
 
-def train(folder: Path, name: str, config: DemoConfig, arguments: Sequence[str]) -> Path:
+def train(folder: Path, name: str, world: World, config: DemoConfig, arguments: Sequence[str]) -> Path:
     """Train one model, as `simzss fit` does; those with a frozen backbone share its features."""
     settings = {
         "--run": folder / name,
         "--data.table": folder / "concepts",
-        "--data.images": folder / "world" / "train",
+        "--data.images": world.images,
         "--data.cache_dir": folder / "features",
         "--data.seed": config.world.seed,
         "--seed_everything": config.world.seed,

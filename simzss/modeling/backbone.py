@@ -128,7 +128,7 @@ class ImageBackbone(nn.Module):
         )
 
     def _widened(self, images: Tensor, step: int) -> Tensor:
-        """Images with their edge repeated, so that the middles of overlapping patches divide the image evenly."""
+        """Images with their edge repeated, so that the middles of overlapping patches lie evenly, to half a pixel."""
         more = self.patch_size - step
         before = more // 2
         return functional.pad(images, (before, more - before) * 2, mode="replicate") if more else images

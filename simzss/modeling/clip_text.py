@@ -67,7 +67,7 @@ def load(weights: str, vocabulary_size: int, dim: int, context_length: int) -> T
         UserError: If there is none at that place, or its width, vocabulary or context length do not fit.
     """
     try:
-        model = CLIPTextModelWithProjection.from_pretrained(weights, use_safetensors=True)
+        model = CLIPTextModelWithProjection.from_pretrained(weights, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise UserError(f"no CLIP text model at {weights!r}: give a folder or a name of the hub ({error})") from error
     if model.text_projection.out_features != dim:

@@ -6,6 +6,7 @@ chunks. Sources: T5 (arXiv 1910.10683); Sentence-T5 (arXiv 2108.08877).
 
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer as FastTokenizer
 from torch import nn
 from transformers import AutoTokenizer, T5Config, T5EncoderModel
@@ -40,7 +41,7 @@ def load(weights: str, vocabulary_size: int, dim: int, context_length: int) -> T
             `make` makes (T5's of 3 and 11 billion weights, and those with gated activations).
     """
     try:
-        model = T5EncoderModel.from_pretrained(weights, use_safetensors=True, dropout_rate=0.0)
+        model = T5EncoderModel.from_pretrained(weights, use_safetensors=True, dtype=torch.float32, dropout_rate=0.0)
     except (OSError, ValueError) as error:
         raise UserError(f"no T5 model at {weights!r}: give a folder or a name of the hub ({error})") from error
     config = model.config

@@ -118,7 +118,7 @@ class AlignedModel(nn.Module):
         Args:
             prompts: The texts.
             spans: Characters of each prompt whose tokens stand for it, as the concept loss sees a mention;
-                None for the end-of-text token.
+                None for the embedding of the whole text.
 
         Raises:
             UserError: If a span lies beyond the context length.

@@ -11,9 +11,13 @@ from torch.nn.functional import normalize, relu
 
 from simzss.distributed import all_gather
 from simzss.losses.contrastive import info_nce_of_similarities
+from simzss.memory import in_pieces
 from simzss.modeling.pooling import pairwise_pooled_similarity
 from simzss.objectives.base import SharedSpaceObjective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms
+
+IMAGES_TOGETHER = 256
+"""Images whose patches are embedded at a time, and again in the backward pass; does not change the result."""
 
 
 class PACL(SharedSpaceObjective):
@@ -54,8 +58,12 @@ class PACL(SharedSpaceObjective):
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches text_width"]:
         """L2-normalised output of the patch embedder."""
-        patches = image.patches.to(self.direct.weight.dtype)
-        return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
+
+        def embed(patches: Tensor) -> Tensor:
+            patches = patches.to(self.direct.weight.dtype)
+            return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
+
+        return in_pieces(embed, image.patches, together=IMAGES_TOGETHER)
 
     def compare_images(self, image: ImageFeatures, text: Float[Tensor, "texts dim"]) -> Float[Tensor, "batch texts"]:
         """Cosines phi: every image is pooled anew for every text."""

@@ -6,6 +6,7 @@ A run's folder holds `config.yaml` (everything the run was asked to do), `checkp
 """
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ class Export(Callback):
         folder, data = Path(trainer.default_root_dir), alignment(pl_module).data
         alignment(pl_module).model.save(folder / MODEL)
         seconds = time.perf_counter() - self.since
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        last = {name: float(value) for name, value in trainer.callback_metrics.items()}
         summary = {
             "steps": trainer.global_step,
             "pairs": trainer.global_step * data.batch_size,
@@ -125,9 +126,9 @@ class Export(Callback):
             "processes": trainer.world_size,
             "chunk_size": data.chunk_size,
             "kept_tokens": alignment(pl_module).kept_tokens,
-            "last": metrics,
+            "last": {name: value for name, value in last.items() if math.isfinite(value)},
         }
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
         plot_losses(read_metrics(folder), folder / "losses.png")
 
 
@@ -139,9 +140,11 @@ def read_metrics(run: Path) -> pd.DataFrame:
 
 
 def plot_losses(table: pd.DataFrame, picture: Path) -> None:
-    """Draw the two losses and the concept accuracy of a run over its steps."""
-    figure = Figure(figsize=(10, 3), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 3), ("contrastive", "concept", "concept_accuracy"), strict=True):
+    """Draw the losses and the concept accuracy of a run over its steps, those that its method has."""
+    concepts = ("concept", "concept_accuracy") if table["concept_accuracy"].notna().any() else ()
+    names = ("contrastive", *concepts)
+    figure = Figure(figsize=(10 / 3 * len(names), 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         axes.plot(table["step"], table[name])
         axes.set(title=name.replace("_", " "), xlabel="step")
         axes.grid(visible=True, alpha=0.3)

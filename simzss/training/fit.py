@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from typing import Any
 import torch
 import yaml
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from pytorch_lightning.utilities import rank_zero_only
 
 from simzss.data.datamodule import CaptionData
@@ -161,15 +164,28 @@ def _fit(cli: FitCLI) -> Path:
     if cli.config.compile:
         cli.model.model.text_encoder.compile_blocks()
     try:
-        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+        with _one_for_all(cli.trainer):
+            cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     except UserError as error:  # one from a decoding process arrives wrapped in its traceback
         raise UserError(str(error).rpartition(f"{UserError.__module__}.UserError: ")[2]) from error
     except torch.OutOfMemoryError as error:
         raise UserError(
-            "the accelerator is out of memory: set max_memory, or lower data.chunk_size and set data.cache to host or"
-            f" disk (none changes the result): {error}"
+            "the accelerator is out of memory: lower data.chunk_size, set data.cache to host or disk if it is used, use"
+            f" more processes, or set max_memory where it is known (none of these changes the result): {error}"
         ) from error
     return run / MODEL
+
+
+@contextmanager
+def _one_for_all(trainer: Trainer) -> Iterator[None]:
+    """Where an error ends this process, end those that Lightning started with it: they would wait for it for ever."""
+    try:
+        yield
+    except BaseException:
+        launcher = trainer.strategy.launcher
+        if isinstance(launcher, _SubprocessScriptLauncher):
+            launcher.kill(signal.SIGTERM)
+        raise
 
 
 @rank_zero_only

@@ -14,7 +14,6 @@ DistributedDataParallel and mixed precision work unchanged.
 from itertools import accumulate
 
 import torch
-from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -23,9 +22,6 @@ from simzss.modeling.patch_drop import kept_patches
 from simzss.modeling.text_encoder import TextEncoder
 from simzss.objectives.base import Objective
 from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ImageFeatures, TextFeatures
-
-IMAGES_TOGETHER = 256
-"""Images that pass the backbone together; does not change the result."""
 
 
 def embed_in_chunks(
@@ -54,28 +50,24 @@ def embed_in_chunks(
     return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
 
 
-def see_in_chunks(
-    backbone: ImageBackbone,
-    pixels: UInt8[Tensor, "batch 3 height width"],
-    crop: Int[Tensor, " batch"],
-    patch_drop: float = 0.0,
-) -> ImageFeatures:
-    """Features of a batch of images, without holding the activations of all of them.
+def see_in_chunks(backbone: ImageBackbone, batch: CaptionBatch, patch_drop: float = 0.0) -> ImageFeatures:
+    """Features of the images of a batch, chunk by chunk, without holding the activations of all of them.
 
     Args:
-        backbone: Frozen, or trained: each chunk is then seen again in the backward pass.
-        pixels: RGB in 0..255.
-        crop: Which crops they are; seeds the choice of the patches to drop.
+        backbone: Frozen, or trained: several chunks are then seen again in the backward pass.
+        batch: With pixels; the number of a crop seeds the choice of its patches to drop.
         patch_drop: Share of the patches that the backbone does not see.
     """
-    grid = (pixels.shape[-2] // backbone.patch_size, pixels.shape[-1] // backbone.patch_size)
+    if batch.pixels is None:
+        raise ValueError("a batch without pixels needs cached features")
+    grid = (batch.pixels.shape[-2] // backbone.patch_size, batch.pixels.shape[-1] // backbone.patch_size)
 
     def see(pixels: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
         kept = kept_patches(crop, grid[0] * grid[1], patch_drop) if patch_drop else None
         features: ImageFeatures = backbone(backbone.normalise(pixels), kept)
         return features.cls, features.patches
 
-    pieces = list(zip(pixels.split(IMAGES_TOGETHER), crop.split(IMAGES_TOGETHER), strict=True))
+    pieces = [(batch.pixels[chunk.rows], batch.crop[chunk.rows]) for chunk in batch.chunks]
     if backbone.trained and len(pieces) > 1:
         parts = [checkpoint(see, *piece, use_reentrant=False) for piece in pieces]
     else:

@@ -8,7 +8,7 @@ from simzss.distributed import world_size
 from simzss.errors import UserError
 from simzss.modeling.text_encoder import Architecture
 from simzss.objectives.model import AlignedModel
-from simzss.training.memory_plan import MemoryPlan, Workload, plan
+from simzss.training.memory_plan import CONTEXT, MemoryPlan, Workload, plan
 
 
 def stay_within(
@@ -35,7 +35,7 @@ def stay_within(
     chosen = plan(workload(model, data, device, mixed=mixed), gigabytes * 1e9, data.chunk_size)
     data.chunk_size = chosen.chunk_size
     if device.type == "cuda":
-        share = gigabytes * 1e9 / torch.cuda.get_device_properties(device).total_memory
+        share = (gigabytes * 1e9 - CONTEXT) / torch.cuda.get_device_properties(device).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share), device)
     return chosen
 

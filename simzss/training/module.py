@@ -59,7 +59,9 @@ class Alignment(LightningModule):
         """
         if self.model.backbone.trained and self.data.cache is not Placement.off:
             name = type(self.model.objective).__name__
-            raise UserError(f"{name} trains the backbone, so its features change at every step: set data.cache to off")
+            raise UserError(
+                f"{name} trains the backbone, so its features change at every step: set data.cache to 'off'"
+            )
         size = self.data.crop.size
         if size % self.model.patch_size:
             raise UserError(
@@ -109,9 +111,7 @@ class Alignment(LightningModule):
     def _see(self, batch: CaptionBatch) -> ImageFeatures:
         if self.features is not None:
             return self.features(batch.crop)
-        if batch.pixels is None:
-            raise ValueError("a batch without pixels needs cached features")
-        return see_in_chunks(self.model.backbone, batch.pixels, batch.crop, self.model.objective.patch_drop)
+        return see_in_chunks(self.model.backbone, batch, self.model.objective.patch_drop)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and cosine, stepped once per batch."""

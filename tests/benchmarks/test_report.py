@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simzss.benchmarks.provenance import write_json
-from simzss.benchmarks.report import COLUMNS, markdown, published_rows, results_of
+from simzss.benchmarks.report import COLUMNS, markdown, published_rows, results_of, with_earlier
 from simzss.benchmarks.runner import BenchmarkResult
 from simzss.benchmarks.spec import EIGHT, load_benchmark
 
@@ -67,3 +67,14 @@ def test_json_never_holds_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "y.json", {"x": float("nan")})
     assert not (tmp_path / "y.json").exists()
+
+
+def test_groups_stay_only_beside_the_scores_they_were_made_with(tmp_path: Path) -> None:
+    def record(miou: float, jaccard: float | None) -> dict[str, object]:
+        scores = {"miou": miou, "jaccard": jaccard, "limited": False}
+        return {"benchmarks": {"voc20": scores}, "specs": {"voc20": {}}, "limited": False}
+
+    write_json(tmp_path / "results.json", record(0.5, 0.4))
+    assert with_earlier(tmp_path, record(0.5, None))["benchmarks"]["voc20"]["jaccard"] == 0.4
+    assert with_earlier(tmp_path, record(0.6, None))["benchmarks"]["voc20"]["jaccard"] is None
+    assert with_earlier(tmp_path, record(0.5, 0.3))["benchmarks"]["voc20"]["jaccard"] == 0.3

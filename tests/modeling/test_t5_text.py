@@ -64,6 +64,15 @@ def test_captions_are_the_mean_of_what_transformers_gives(folder: Path) -> None:
         torch.testing.assert_close(found.caption[row], sum(tokens) / len(tokens), atol=1e-5, rtol=1e-4)
 
 
+def test_half_precision_weights_become_full(folder: Path, tmp_path: Path) -> None:
+    T5EncoderModel.from_pretrained(folder).half().save_pretrained(tmp_path / "half")
+    (tmp_path / "half" / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    (tmp_path / "half" / "tokenizer_config.json").write_bytes((folder / "tokenizer_config.json").read_bytes())
+    encoder, tokenizer = encoder_of(TextEncoderConfig(architecture=Architecture.t5, weights=str(tmp_path / "half")))
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    assert encoder(pad_ids(tokenizer(CAPTIONS))).caption.dtype is torch.float32
+
+
 def test_shape_and_weights_come_from_the_folder(folder: Path) -> None:
     encoder, tokenizer = encoder_of(TextEncoderConfig(architecture=Architecture.t5, weights=str(folder), frozen=True))
     config = encoder.config

@@ -111,6 +111,11 @@ def test_pretrained_clip_is_read_and_kept_frozen(tmp_path: Path) -> None:
     )
     theirs = CLIPTextModelWithProjection(shape)
     theirs.save_pretrained(tmp_path / "clip")
+    theirs.half().save_pretrained(tmp_path / "half")
+    half = TextEncoderConfig(weights=str(tmp_path / "half"))
+    loaded = TextEncoder(half, TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM)
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    theirs = CLIPTextModelWithProjection.from_pretrained(tmp_path / "clip")
     config = TextEncoderConfig(weights=str(tmp_path / "clip"), frozen=True)
     ours = TextEncoder(config, TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM).eval()
     ids = pad_ids(TOKENIZER(CAPTIONS))

@@ -69,9 +69,8 @@ def batch_of(model: AlignedModel, order: list[int]) -> CaptionBatch:
 
 def loss_of(model: AlignedModel, order: list[int]) -> Tensor:
     batch = batch_of(model, order)
-    assert batch.pixels is not None
     captions = embed_in_chunks(model.text_encoder, model.objective, batch)
-    image = see_in_chunks(model.backbone, batch.pixels, batch.crop, model.objective.patch_drop)
+    image = see_in_chunks(model.backbone, batch, model.objective.patch_drop)
     terms: LossTerms = model.objective(image, captions, batch.mentions)
     return terms.total
 

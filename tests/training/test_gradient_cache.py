@@ -10,9 +10,9 @@ from simzss.concepts.table import SCHEMA
 from simzss.data.batches import make_batch
 from simzss.data.token_table import tokenise
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
-from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig
+from simzss.modeling.text_encoder import Architecture, TextEncoder, TextEncoderConfig
 from simzss.modeling.tokenizer import Tokenizer
-from simzss.objectives.simzss import SimZSS
+from simzss.objectives import CLIPpy, SimZSS
 from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
 from simzss.types import CaptionBatch, Chunk, ConceptMentions, ImageFeatures
 
@@ -107,27 +107,32 @@ def test_as_many_chunks_as_fit_are_encoded_once(kept: int, encoded: int) -> None
     assert len(times) == encoded
 
 
-def test_images_in_pieces_give_the_same_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = ImageBackbone(
-        BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 1, "num_heads": 2})
-    )
-    pixels = torch.randint(0, 256, (5, 3, 32, 48), dtype=torch.uint8)
-    monkeypatch.setattr("simzss.training.gradient_cache.IMAGES_TOGETHER", 2)
-    features = see_in_chunks(backbone, pixels, torch.arange(5))
-    expected = backbone(backbone.normalise(pixels))
+def photographs(together: int) -> CaptionBatch:
+    """Five images in chunks of so many."""
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (5, 3, 32, 48), dtype=torch.uint8, generator=generator)
+    none = torch.zeros(0, dtype=torch.long)
+    chunks = [Chunk(slice(first, min(first + together, 5)), 2, slice(0, 0)) for first in range(0, 5, together)]
+    mentions = ConceptMentions(none, none, none, none, 1)
+    return CaptionBatch(torch.arange(5), pixels, torch.zeros(5, 2, dtype=torch.long), mentions, tuple(chunks))
+
+
+def test_images_in_chunks_have_the_same_features() -> None:
+    config = BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 1, "num_heads": 2})
+    backbone, batch = ImageBackbone(config), photographs(2)
+    assert batch.pixels is not None
+    features, expected = see_in_chunks(backbone, batch), backbone(backbone.normalise(batch.pixels))
     assert features.grid == (2, 3)
     torch.testing.assert_close(features.patches, expected.patches, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("patch_drop", [0.0, 0.5])
-def test_a_trained_backbone_has_the_same_gradient_in_pieces(patch_drop: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trained_backbone_has_the_same_gradient_in_chunks(patch_drop: float) -> None:
     def gradients(together: int) -> dict[str, Tensor]:
         torch.manual_seed(0)
         config = BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 2, "num_heads": 2})
         backbone = ImageBackbone(config, trained=True)
-        pixels = torch.randint(0, 256, (5, 3, 32, 48), dtype=torch.uint8)
-        monkeypatch.setattr("simzss.training.gradient_cache.IMAGES_TOGETHER", together)
-        features = see_in_chunks(backbone, pixels, torch.arange(5), patch_drop)
+        features = see_in_chunks(backbone, photographs(together), patch_drop)
         assert features.patches.shape[1] == round(6 * (1 - patch_drop))
         (features.patches.amax(dim=1).square().sum() + features.cls.sum()).backward()
         return {name: p.grad for name, p in backbone.named_parameters() if p.grad is not None}
@@ -136,3 +141,29 @@ def test_a_trained_backbone_has_the_same_gradient_in_pieces(patch_drop: float, m
     assert len(plain) > 20
     for name, expected in plain.items():
         torch.testing.assert_close(pieces[name], expected, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_mixed_precision_reaches_every_weight_of_both_towers() -> None:
+    torch.manual_seed(0)
+    config = BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 1, "num_heads": 2})
+    backbone, objective, batch = ImageBackbone(config, trained=True), CLIPpy(16, DIM), photographs(2)
+    text = TextEncoderConfig(1, 16, 2, activation="relu", architecture=Architecture.t5)
+    encoder = TextEncoder(text, TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM)
+    batch.ids = torch.tensor([[row, TOKENIZER.end_id] for row in range(5)])
+
+    def loss(*, mixed: bool) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            image = see_in_chunks(backbone, batch, objective.patch_drop)
+            captions = embed_in_chunks(encoder, objective, batch)
+            with torch.autocast("cpu", enabled=False):
+                return objective(image, captions, batch.mentions).total
+
+    half = loss(mixed=True)
+    half.backward()
+    assert half.dtype is torch.float32
+    torch.testing.assert_close(half, loss(mixed=False), rtol=0.05, atol=0.05)
+    for module in (backbone, encoder, objective):
+        for name, parameter in module.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.dtype is torch.float32
+            assert bool(parameter.grad.isfinite().all()), name

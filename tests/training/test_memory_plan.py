@@ -123,7 +123,7 @@ def test_activations_are_kept_where_there_is_room(recipe: Path, tmp_path: Path) 
 
 def test_other_objectives_are_refused(recipe: Path, tmp_path: Path) -> None:
     objective = ["--model.objective.class_path=PACL", "--model.objective.init_args={vision_width: 16, text_width: 32}"]
-    with pytest.raises(UserError, match="memory of PACL .* leave out max_memory"):
+    with pytest.raises(UserError, match=r"memory of PACL .* leave out max_memory"):
         training.fit(["--config", str(recipe), "--run", str(tmp_path / "run"), *objective, "--max_memory=8"])
 
 

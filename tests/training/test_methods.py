@@ -65,5 +65,5 @@ def test_a_trained_backbone_is_changed_and_comes_with_its_model(recipe: Path, tm
 
 
 def test_a_trained_backbone_has_no_features_to_cache(recipe: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^CLIPpy trains the backbone.*set data\.cache to off$"):
+    with pytest.raises(UserError, match=r"^CLIPpy trains the backbone.*set data\.cache to 'off'$"):
         fit(recipe, tmp_path / "run", "CLIPpy", "--data.cache=host")

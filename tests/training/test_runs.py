@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -62,3 +63,17 @@ def test_two_processes_train_as_one(recipe: Path, tmp_path: Path, placement: str
         if name.endswith("k_proj.bias"):  # attention does not depend on it: its gradient is rounding noise
             continue
         torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-4, msg=name)
+
+
+@pytest.mark.distributed
+def test_an_error_of_one_process_ends_all(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "thesis.txt").write_text("years of work")  # which only the first process looks for
+    options = ["--trainer.devices=2", "--trainer.strategy=ddp", "--data.cache=disk"]
+    arguments = command(recipe, tmp_path / "run", *options)
+    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 2
+    assert "holds other things" in ended.stderr
+    started_by_it = [each for each in psutil.process_iter(["cmdline"]) if str(recipe) in (each.info["cmdline"] or [])]
+    _, alive = psutil.wait_procs(started_by_it, timeout=30)
+    assert not alive
