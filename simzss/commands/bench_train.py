@@ -22,6 +22,8 @@ from simzss.training.bench.parts import Bench, Part
 def bench_train(
     *,
     tiny: Annotated[bool | None, typer.Option(help="tiny shapes  [default: where there is no GPU]")] = None,
+    batch: Annotated[int | None, typer.Option(min=32, help="pairs per step instead of those of the shapes")] = None,
+    chunk: Annotated[int | None, typer.Option(min=1, help="captions encoded together, likewise")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there, too")] = None,
 ) -> None:
     """Measure the parts of a training run, and compare with padding, with eager code and with a naive loop."""
@@ -29,10 +31,12 @@ def bench_train(
         check_writable(json_file)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shapes = TINY if (device.type == "cpu" if tiny is None else tiny) else Shapes()
+    shapes = replace(shapes, batch=batch or shapes.batch, chunk=chunk or shapes.chunk)
     console, name = Console(), _name(device)
     load = os.getloadavg()[0]
     console.print(
-        f"{name}, {shapes.backbone.name}, batch {shapes.batch:,}, torch {torch.__version__}, load {load:.1f}",
+        f"{name}, {shapes.backbone.name}, batch {shapes.batch:,} in chunks of {shapes.chunk:,},"
+        f" torch {torch.__version__}, load {load:.1f}",
         highlight=False,
     )
     bench = Bench(shapes, device)

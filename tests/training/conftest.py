@@ -1,5 +1,7 @@
 """A tiny training set-up for all tests of this folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import yaml
 from safetensors.torch import save_file
 
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.training.module import Alignment
+from simzss.types import CaptionBatch
 from tests.corpus import Corpus, write_corpus
 
 TINY = {"embed_dim": 16, "depth": 1, "num_heads": 2}
@@ -24,6 +28,26 @@ def write_backbone(path: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     save_file(ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", TINY)).model.state_dict(), path)
     return path
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no handler of the package may catch it."""
+
+
+@contextmanager
+def dying_in_the_fifth_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever is trained in here is killed in its fifth step."""
+    step = Alignment.training_step
+
+    def dies(self: Alignment, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
+        if batch_idx == 4:
+            raise Killed
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Alignment, "training_step", dies)
+        with pytest.raises(Killed):
+            yield
 
 
 @pytest.fixture

@@ -13,16 +13,10 @@ from simzss.errors import UserError
 from simzss.objectives.model import load_model
 from simzss.training import fit as training
 from simzss.training.callbacks import Export, read_metrics
-from simzss.training.module import Alignment
-from simzss.types import CaptionBatch
 from tests.corpus import NAMES, Corpus
-from tests.training.conftest import write_backbone
+from tests.training.conftest import dying_in_the_fifth_step, write_backbone
 
 Run = Callable[..., Path]
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
 
 
 @pytest.fixture
@@ -71,17 +65,8 @@ def test_cached_features_give_the_same_run(fit: Run) -> None:
 
 def test_a_killed_run_resumes_step_for_step(fit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit(name="whole")
-    step = Alignment.training_step
-
-    def dies_in_the_fifth(self: Alignment, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
-        if batch_idx == 4:
-            raise Killed
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(Alignment, "training_step", dies_in_the_fifth)
-    with pytest.raises(Killed):
+    with dying_in_the_fifth_step(monkeypatch):
         fit(name="killed")
-    monkeypatch.setattr(Alignment, "training_step", step)
     with pytest.raises(UserError, match="--resume=true"):
         fit(name="killed")
     killed = fit("--resume=true", name="killed")

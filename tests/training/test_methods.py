@@ -10,8 +10,7 @@ from simzss.errors import UserError
 from simzss.objectives.model import load_model
 from simzss.training import fit as training
 from simzss.training.callbacks import read_metrics
-from simzss.training.module import Alignment
-from simzss.types import CaptionBatch
+from tests.training.conftest import dying_in_the_fifth_step
 
 HEADS = "init_args: {vision_width: 16, text_width: 24}"
 METHODS = {
@@ -19,10 +18,6 @@ METHODS = {
     "CLIPpy": [f"--model.objective={{class_path: CLIPpy, {HEADS}}}", "--model.text_encoder.architecture=t5"],
 }
 methods = pytest.mark.parametrize("method", METHODS)
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
 
 
 def fit(recipe: Path, run: Path, method: str, *options: str) -> Path:
@@ -36,17 +31,8 @@ def test_a_killed_run_resumes_step_for_step(
 ) -> None:
     live = ("--data.views=null", "--data.cache=off")
     whole = fit(recipe, tmp_path / "whole", method, *live)
-    step = Alignment.training_step
-
-    def dies_in_the_fifth(self: Alignment, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
-        if batch_idx == 4:
-            raise Killed
-        return step(self, batch, batch_idx)
-
-    monkeypatch.setattr(Alignment, "training_step", dies_in_the_fifth)
-    with pytest.raises(Killed):
+    with dying_in_the_fifth_step(monkeypatch):
         fit(recipe, tmp_path / "killed", method, *live)
-    monkeypatch.setattr(Alignment, "training_step", step)
     resumed = fit(recipe, tmp_path / "killed", method, *live, "--resume=true")
     losses = [read_metrics(tmp_path / name)["loss"].tolist() for name in ("whole", "killed")]
     assert losses[0] == losses[1]
