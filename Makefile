@@ -47,7 +47,7 @@ eval: $(READY) ## score MODEL=... on the benchmarks below DATA_ROOT=...; without
 bench: $(READY) ## measure the parts of the COCO run on this machine
 	$(BIN)/simzss bench train --json runs/bench-train.json
 
-test: $(READY) ## run the default tests (about 3 minutes on 2 cores)
+test: $(READY) ## run the default tests (about 5 minutes on 2 cores)
 	$(BIN)/python -m pytest
 
 test-all: $(READY) ## run the slow tests too
