@@ -8,14 +8,15 @@ CONFIG ?= simzss_vitb14_coco
 TABLE  ?= data/coco/concepts
 COCO_ROOT ?= data/coco
 METHOD ?= simzss
-DEMOS  := runs/demo$(if $(filter simzss,$(METHOD)),,_$(METHOD))
+SUFFIX := $(if $(filter simzss,$(METHOD)),,_$(METHOD))
+DEMOS  := runs/demo$(SUFFIX)
 DEMO   := $(DEMOS)/seed-0
 MODEL  ?= $(DEMO)/$(METHOD)/model
 ifdef DATA_ROOT
 EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
 else
 EVAL_ON := --data-root $(DEMO)/world --benchmarks $(DEMO)/world/demo.yaml \
-	--protocol configs/protocol/demo.yaml --output runs/eval-demo$(if $(filter simzss,$(METHOD)),,_$(METHOD)) --overlays 4
+	--protocol configs/protocol/demo.yaml --output runs/eval-demo$(SUFFIX) --overlays 4
 endif
 
 .DEFAULT_GOAL := help

@@ -39,7 +39,8 @@ class CaptionData(LightningDataModule):
         cache_dtype: Precision of cached features.
         max_broken: Missing or unreadable images that may be left out; without cached features each training process
             counts those it meets.
-        chunk_size: Captions encoded together, which bounds the memory; null for all. Does not change results.
+        chunk_size: Captions, and images of a trained backbone, encoded together, which bounds the memory; null for all.
+            Does not change results.
         workers: Decoding processes per training process. Does not change results.
     """
 

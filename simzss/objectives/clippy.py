@@ -79,11 +79,9 @@ class CLIPpy(SharedSpaceObjective):
         return self._embed_images(image) @ text.T
 
     def _embed_images(self, image: ImageFeatures) -> Float[Tensor, "batch text_width"]:
-        pooled = {
-            Pooling.max: lambda: image.patches.amax(dim=1),
-            Pooling.mean: lambda: image.patches.mean(dim=1),
-            Pooling.cls: lambda: image.cls,
-        }[self.pooling]()
+        if self.pooling is Pooling.cls:
+            return self._project(image.cls)
+        pooled = image.patches.amax(dim=1) if self.pooling is Pooling.max else image.patches.mean(dim=1)
         return self._project(pooled)
 
     def _project(self, features: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows text_width"]:
