@@ -26,8 +26,8 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 from rich.progress import track
 
-from simzss.concepts.files import write_atomically
 from simzss.errors import UserError
+from simzss.io.files import write_atomically
 from simzss.segmentation.render import save_png
 
 # fmt: off

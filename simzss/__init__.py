@@ -9,12 +9,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "AlignedModel": "simzss.objectives.model",
+    "AlignedModel": "simzss.model",
     "ConceptBank": "simzss.concepts.bank",
     "ConceptExtractor": "simzss.concepts.extractor",
     "Segmenter": "simzss.segmentation.segmenter",
     "UserError": "simzss.errors",
-    "load_model": "simzss.objectives.model",
+    "load_model": "simzss.model",
 }
 
 __all__ = ["AlignedModel", "ConceptBank", "ConceptExtractor", "Segmenter", "UserError", "load_model"]

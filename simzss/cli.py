@@ -1,6 +1,6 @@
 """The command `simzss`: wiring only.
 
-Every command is one typed function in `simzss.commands`; typer turns its signature and docstring into options and
+Every command is one typed function; typer turns its signature and docstring into options and
 `--help`. A command's module is imported when the command is called, so that `simzss concepts` never pays for torch.
 
 Bad input ends in one line on standard error and exit code 2, without traceback (see `simzss.errors`).
@@ -24,21 +24,30 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("demo:demo", "the whole method on a small drawn world, in minutes"),
-    "concepts": ("concepts:concepts", "find the concepts of a bank in any caption corpus"),
-    "bank": ("bank:bank", "mine a concept bank from captions"),
-    "fit": ("fit:fit", "train a model as a YAML of configs/train says"),
-    "evaluate": ("evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
-    "compare": ("compare:compare", "two evaluations side by side, or the methods of several demos"),
-    "segment": ("segment:segment", "segment photographs into classes given by name"),
-    "classify": ("classify:classify", "classify whole images by the names of their classes"),
-    "probe": ("probe:probe", "tell whether a frozen backbone suits the method, before any text"),
-    "data check": ("data_check:data_check", "which benchmarks are ready, and how to get the others"),
-    "bench concepts": ("bench_concepts:bench_concepts", "measure speed and quality of concept extraction"),
-    "bench train": ("bench_train:bench_train", "measure the parts of a training run"),
-    "bench evaluate": ("bench_evaluate:bench_evaluate", "measure speed and memory of evaluation"),
+    "demo": ("simzss.commands.run_demo:demo", "the whole method on a small drawn world, in minutes"),
+    "concepts": ("simzss.commands.extract_concepts:concepts", "find the concepts of a bank in any caption corpus"),
+    "bank": ("simzss.commands.mine_bank:bank", "mine a concept bank from captions"),
+    "fit": ("simzss.training.fit:fit", "train a model as a YAML of configs/train says"),
+    "evaluate": ("simzss.commands.evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
+    "compare": (
+        "simzss.commands.compare_runs:compare",
+        "two evaluations side by side, or the methods of several demos",
+    ),
+    "segment": ("simzss.commands.segment:segment", "segment photographs into classes given by name"),
+    "classify": ("simzss.commands.classify:classify", "classify whole images by the names of their classes"),
+    "probe": (
+        "simzss.commands.probe_backbone:probe",
+        "tell whether a frozen backbone suits the method, before any text",
+    ),
+    "data check": ("simzss.commands.check_data:data_check", "which benchmarks are ready, and how to get the others"),
+    "bench concepts": (
+        "simzss.bench.concepts.command:bench_concepts",
+        "measure speed and quality of concept extraction",
+    ),
+    "bench train": ("simzss.bench.training.command:bench_train", "measure the parts of a training run"),
+    "bench evaluate": ("simzss.bench.evaluation.command:bench_evaluate", "measure speed and memory of evaluation"),
 }
-"""Name of a command, its function (`module:name` below `simzss.commands`) and what it does in one line."""
+"""Name of a command, its function (`module:name`) and what it does in one line."""
 
 
 def help_text() -> str:
@@ -88,7 +97,7 @@ def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> N
 def load(target: str) -> Callable[..., Any]:
     """Import the function that a row of `COMMANDS` names."""
     module, name = target.split(":")
-    return getattr(import_module(f"simzss.commands.{module}"), name)
+    return getattr(import_module(module), name)
 
 
 def main() -> None:

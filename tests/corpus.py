@@ -7,11 +7,11 @@ from pathlib import Path
 from PIL import Image
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.corpus.source import open_corpus
-from simzss.concepts.extraction import extract
 from simzss.concepts.mentions import Match
-from simzss.concepts.plan import Plan
-from simzss.concepts.workers import ExtractorRecipe
+from simzss.concepts.readers.source import open_corpus
+from simzss.concepts.table.extraction import extract
+from simzss.concepts.table.plan import Plan
+from simzss.concepts.table.workers import ExtractorRecipe
 
 NAMES = ("cat", "dog", "traffic light", "grass", "sky")
 CAPTIONS = (

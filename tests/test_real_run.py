@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from simzss import cli
-from simzss.benchmarks.spec import load_benchmark
+from simzss.evaluation.spec import load_benchmark
 from simzss.training.callbacks import read_metrics
 from tests.instance_masks import draw_instance_masks
 from tests.training.conftest import TINY, write_backbone

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from simzss.benchmarks.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
-from simzss.benchmarks.classification import (
+from simzss.commands.evaluate import pick_device
+from simzss.diagnostics.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
+from simzss.diagnostics.classification import (
     Accuracy,
     LabelledImages,
     from_dataset,
@@ -16,12 +17,12 @@ from simzss.benchmarks.classification import (
     from_saved,
     is_saved,
 )
-from simzss.benchmarks.classification import classify as run_classification
-from simzss.benchmarks.provenance import check_writable, describe_model, write_json
-from simzss.benchmarks.waterbirds import is_placed
-from simzss.commands.evaluate import pick_device
+from simzss.diagnostics.classification import classify as run_classification
+from simzss.diagnostics.waterbirds import is_placed
 from simzss.errors import UserError
-from simzss.objectives.model import load_model
+from simzss.evaluation.provenance import describe_model, write_json
+from simzss.io.files import check_writable
+from simzss.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 
 

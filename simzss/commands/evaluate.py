@@ -14,17 +14,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from simzss.benchmarks.check import present_benchmarks
-from simzss.benchmarks.counts import ImageCounts
-from simzss.benchmarks.pictures import save_overlays
-from simzss.benchmarks.provenance import Record, claim, describe_model, describe_run
-from simzss.benchmarks.report import results_of, shown_scores, with_earlier, write_results
-from simzss.benchmarks.resumable import evaluate as run_benchmarks
-from simzss.benchmarks.spec import EIGHT, check_choice, load_benchmark
+from simzss.benchmarks import EIGHT
 from simzss.distributed import join_processes, rank
 from simzss.errors import UserError
-from simzss.objectives.model import load_model
-from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from simzss.evaluation.check import present_benchmarks
+from simzss.evaluation.counts import ImageCounts
+from simzss.evaluation.pictures import save_overlays
+from simzss.evaluation.provenance import Record, claim, describe_model, describe_run
+from simzss.evaluation.report import results_of, shown_scores, with_earlier, write_results
+from simzss.evaluation.resumable import evaluate as run_benchmarks
+from simzss.evaluation.spec import check_choice, load_benchmark
+from simzss.model import load_model
+from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
 PRINTED = {"miou", "pixel_accuracy", "jaccard"}
@@ -45,7 +46,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     benchmarks: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(EIGHT)}, or a YAML file; repeatable  [default: those there]")
     ] = None,
-    protocol: Annotated[Path | None, typer.Option(help="YAML file  [default: TCL's]")] = None,
+    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
     threshold: Annotated[float | None, typer.Option(help="background threshold instead of the protocol's")] = None,
     pamr: Annotated[bool | None, typer.Option(help="refine with PAMR, or not  [default: the protocol's]")] = None,
     bottom_up: Annotated[bool, typer.Option("--bottom-up", help="group patches without any text, too")] = False,
@@ -63,7 +64,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     """
     started = time.perf_counter()
     chosen = [load_benchmark(name) for name in benchmarks] if benchmarks else present_benchmarks(data_root)
-    settings = load_protocol(protocol) if protocol else SegmentationProtocol()
+    settings = load_protocol(protocol)
     settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
     settings = replace(settings, pamr=settings.pamr if pamr is None else pamr)
     check_choice(chosen, settings.names)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from simzss.concepts.corpus.usable import Watcher
+from simzss.concepts.readers.bad_rows import Watcher
 
 PROBLEMS_SHOWN = 5
 """Bad rows that are told one by one; of the rest only the number."""

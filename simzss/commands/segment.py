@@ -9,12 +9,12 @@ import torch
 import typer
 from rich.console import Console
 
-from simzss.benchmarks.dataset import read_image
-from simzss.benchmarks.provenance import check_writable
 from simzss.commands.evaluate import pick_device
 from simzss.errors import UserError
-from simzss.objectives.model import load_model
-from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from simzss.io.files import check_writable
+from simzss.io.images import read_image, to_array
+from simzss.model import load_model
+from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.render import Panel, Row, draw, save_label_map, save_png
 from simzss.segmentation.segmenter import Segmenter
 
@@ -28,7 +28,7 @@ def segment(  # one argument per option
     threshold: Annotated[
         float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
     ] = None,
-    protocol: Annotated[Path | None, typer.Option(help="YAML file  [default: TCL's]")] = None,
+    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
 ) -> None:
     """Segment photographs into classes given by name.
@@ -41,13 +41,13 @@ def segment(  # one argument per option
     results = [output / f"{path.stem}_labels.png" for path in images]
     _check(images, results)
     place = pick_device(device)
-    settings = load_protocol(protocol) if protocol else SegmentationProtocol()
+    settings = load_protocol(protocol)
     settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
     segmenter = Segmenter(load_model(checkpoint).to(place), settings, place)
     shown = names if threshold is None else ["background", *names]
-    vocabulary = segmenter.vocabulary(shown, has_background=threshold is not None)
+    vocabulary = segmenter.class_embeddings(shown, has_background=threshold is not None)
     for path, result in zip(images, results, strict=True):
-        photograph = read_image(path)
+        photograph = to_array(read_image(path))
         labels = segmenter.segment(torch.from_numpy(photograph), vocabulary).cpu().numpy()
         save_label_map(labels, result)
         picture = draw([Row(photograph, [Panel("segmentation", labels)])], shown, height=min(photograph.shape[0], 480))

@@ -21,9 +21,10 @@ from typing import Any
 
 import yaml
 
-from simzss.concepts.files import write_atomically
+from simzss.benchmarks import class_names
 from simzss.concepts.lemmas import noun_lemma
 from simzss.errors import UserError
+from simzss.io.files import write_atomically
 
 SCHEMA = 1
 
@@ -71,8 +72,8 @@ class ConceptBank:
         spelling = yaml.safe_load((files("simzss.concepts") / "aliases.yaml").read_text("utf-8"))
         name_of = {alias: name for name, aliases in spelling["aliases"].items() for alias in aliases}
         found: dict[str, list[str]] = {}
-        for class_names in benchmark_vocabularies().values():
-            for class_name in class_names:
+        for names in class_names().values():
+            for class_name in names:
                 if class_name not in spelling["unnamed"]:
                     aliases = found.setdefault(name_of.get(class_name, class_name), [])
                     if class_name in name_of and class_name not in aliases:
@@ -173,12 +174,6 @@ def singular(name: str) -> str:
     """A normalised name with its last word in the singular."""
     *before, last = name.split(" ")
     return " ".join([*before, noun_lemma(last)])
-
-
-def benchmark_vocabularies() -> dict[str, tuple[str, ...]]:
-    """Class names of each of the eight benchmarks, as the benchmark writes them."""
-    specs = sorted((files("simzss") / "benchmarks" / "specs").iterdir(), key=lambda spec: spec.name)
-    return {Path(spec.name).stem: tuple(yaml.safe_load(spec.read_text("utf-8"))["names"]) for spec in specs}
 
 
 def _read_text(path: Path) -> str:

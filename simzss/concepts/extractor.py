@@ -16,10 +16,10 @@ from typing import TypeVar
 from spacy.language import Language
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.gazetteer import GazetteerRoute
 from simzss.concepts.mentions import CaptionConcepts, Match
-from simzss.concepts.parser import NounPhrase, ParserRoute
-from simzss.concepts.pipelines import HOW_TO_INSTALL, has_parser, load_pipeline
+from simzss.concepts.routes.gazetteer import GazetteerRoute
+from simzss.concepts.routes.parser import NounPhrase, ParserRoute
+from simzss.concepts.routes.pipelines import HOW_TO_INSTALL, has_parser, load_pipeline
 from simzss.errors import UserError
 
 BATCH_SIZE = 512

@@ -9,16 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from simzss.concepts.bank import (
-    BankKind,
-    Concept,
-    ConceptBank,
-    benchmark_vocabularies,
-    normalise,
-    singular,
-)
+from simzss.benchmarks import class_names
+from simzss.concepts.bank import BankKind, Concept, ConceptBank, normalise, singular
 from simzss.concepts.extractor import ConceptExtractor
-from simzss.concepts.parser import NounPhrase
+from simzss.concepts.routes.parser import NounPhrase
 
 NAME = re.compile(r"[^\W\d_]{2,}( [^\W\d_]{2,})?")
 """One or two words of letters: no numbers, no single letters, no stray punctuation."""
@@ -73,7 +67,7 @@ def coverage(bank: ConceptBank) -> list[Coverage]:
     """What the bank knows of each of the eight benchmarks' class names."""
     classes = ConceptBank.benchmarks()
     covered = []
-    for benchmark, names in benchmark_vocabularies().items():
+    for benchmark, names in class_names().items():
         entries = {name: classes.lookup(name) for name in names}
         words = {name: classes.names[entry] for name, entry in entries.items() if entry is not None}
         missing = tuple(name for name, word in words.items() if bank.lookup(word) is None)

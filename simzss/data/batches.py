@@ -1,4 +1,4 @@
-"""Draws to batches: gathers from flat arrays, and decoded crops where no cached features take their place.
+"""BatchIndices to batches: gathers from flat arrays, and decoded crops where no cached features take their place.
 
 The pairs of a batch are sorted by the length of their caption, which changes no loss, and cut into chunks that are
 padded to their own longest caption: a COCO caption has 13.5 tokens on average, not 77.
@@ -12,9 +12,9 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.live import Decoder
-from simzss.data.sampler import Draws
+from simzss.data.sampler import BatchIndices
 from simzss.data.token_table import TokenTable
 from simzss.types import CaptionBatch, Chunk, ConceptMentions
 
@@ -41,7 +41,7 @@ class Batches(Dataset[CaptionBatch]):
         self.dataset, self.tokens, self.pad_id = dataset, tokens, pad_id
         self.decoder, self.chunk_size = decoder, chunk_size
 
-    def __getitem__(self, draws: Draws) -> CaptionBatch:
+    def __getitem__(self, draws: BatchIndices) -> CaptionBatch:
         """One batch."""
         pixels = None
         if self.decoder is not None:

@@ -8,7 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from simzss.data.batches import Batches
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.live import Decoder
 from simzss.data.sampler import BatchSampler

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_file import cache_key, complete_file
 from simzss.distributed import all_values, fetch_rows, rank, ranks_here, world_size
 from simzss.modeling.backbone import ImageBackbone

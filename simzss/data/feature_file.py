@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_filling import TO_DO, UNREADABLE, FeatureFile, fill
 from simzss.data.token_table import TOKENS
 from simzss.distributed import all_values, barrier, rank, ranks_here, world_size

@@ -16,16 +16,16 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from simzss.data.captions import CaptionDataset
-from simzss.data.sampler import Draws
+from simzss.data.caption_dataset import CaptionDataset
+from simzss.data.sampler import BatchIndices
 from simzss.errors import UserError
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Draws that can be read, and their crops."""
+    """BatchIndices that can be read, and their crops."""
 
-    draws: Draws
+    draws: BatchIndices
     pixels: list[UInt8[Tensor, "3 height width"]]
 
 
@@ -41,7 +41,7 @@ class Decoder:
         self.dataset, self.seed = dataset, seed
         self.broken = torch.zeros(len(dataset.files), dtype=torch.bool).share_memory_()  # by all loader processes
 
-    def __call__(self, draws: Draws) -> Decoded:
+    def __call__(self, draws: BatchIndices) -> Decoded:
         """The crop of every draw, with other pairs in place of those whose image cannot be read.
 
         Raises:
@@ -53,7 +53,7 @@ class Decoder:
             crops = ((pair, crop) for pair in candidates if (crop := self._decode(pair, position)) is not None)
             pairs[place], crop = next(crops)
             pixels.append(crop)
-        return Decoded(Draws(pairs, draws.positions), pixels)
+        return Decoded(BatchIndices(pairs, draws.positions), pixels)
 
     def _others(self, position: int) -> Iterator[int]:
         """The pairs that may take a place in the stream, one after the other and without end."""
@@ -62,7 +62,7 @@ class Decoder:
             yield int(generator.integers(len(self.dataset)))
 
     def _decode(self, pair: int, position: int) -> UInt8[Tensor, "3 height width"] | None:
-        number = int(self.dataset.crops(Draws(np.array([pair]), np.array([position])))[0])
+        number = int(self.dataset.crops(BatchIndices(np.array([pair]), np.array([position])))[0])
         image = number // self.dataset.period
         if self.broken[image]:
             return None

@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 
 @dataclass(frozen=True)
-class Draws:
+class BatchIndices:
     """Consecutive places in the stream, and the pairs that stand there."""
 
     pairs: Int[np.ndarray, " batch"]
@@ -51,20 +51,20 @@ class BatchSampler:
         """Steps of the whole run, also when part of it lies behind: Lightning counts from the first."""
         return self.steps
 
-    def __iter__(self) -> Iterator[Draws]:
+    def __iter__(self) -> Iterator[BatchIndices]:
         """The draws of each step."""
         share = self.batch_size // self.processes
         for step in range(self.start, self.steps):
             first = step * self.batch_size + self.rank * share
             yield self._draw(np.arange(first, first + share))
 
-    def _draw(self, positions: Int[np.ndarray, " batch"]) -> Draws:
+    def _draw(self, positions: Int[np.ndarray, " batch"]) -> BatchIndices:
         epochs, places = np.divmod(positions, self.pairs_per_epoch)
         pairs = np.empty_like(positions)
         for epoch in np.unique(epochs):
             here = epochs == epoch
             pairs[here] = _order(self.seed, int(epoch), self.pairs)[places[here]]
-        return Draws(pairs, positions)
+        return BatchIndices(pairs, positions)
 
 
 @lru_cache(maxsize=2)  # a batch may span the end of one epoch and the start of the next

@@ -23,10 +23,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch.utils.data import DataLoader, Dataset
 
-from simzss.concepts.files import written_whole
-from simzss.concepts.table import SCHEMA, part_paths
+from simzss.concepts.table.format import SCHEMA, part_paths
 from simzss.distributed import barrier, rank, ranks_here
 from simzss.errors import UserError
+from simzss.io.files import written_whole
 from simzss.modeling.tokenizer import TextTokenizer
 
 VERSION = 1

@@ -1,41 +1,15 @@
-"""From an image file to the pixels a backbone takes.
+"""From an image to the pixels a backbone takes.
 
 SimZSS hardly augments: a random resized crop of 90-100 % of the area, bicubic, no flip (a flipped scene would
 contradict captions with left and right).
 """
 
-from pathlib import Path
-
 import torch
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms.functional import pil_to_tensor
-
-from simzss.errors import UserError
-
-
-def read_image(path: Path, smallest_side: int | None = None) -> Image.Image:
-    """Decode an image to RGB.
-
-    Args:
-        path: Any file that PIL reads; grey, palette and CMYK images are converted. Pixels are taken as they are stored,
-            whatever EXIF says of their rotation.
-        smallest_side: Pixels that both sides need; a JPEG is then decoded at the smallest sufficient scale.
-
-    Raises:
-        UserError: If the file is missing, broken or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            if smallest_side is not None:
-                image.draft("RGB", (smallest_side, smallest_side))
-            return image.convert("RGB")
-    except FileNotFoundError as error:
-        raise UserError(f"no image at {path}") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read the image {path}: {error}") from error
 
 
 class SeededCrop:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
-from simzss.benchmarks.backgrounds import classify_by_background, from_metadata
-from simzss.benchmarks.grouping import Grouping
-from simzss.benchmarks.runner import evaluate_groups
-from simzss.benchmarks.spec import load_benchmark
 from simzss.demo.scenes import SIZE
 from simzss.demo.world import World
-from simzss.objectives.model import AlignedModel
+from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
+from simzss.evaluation.grouping import Grouping
+from simzss.evaluation.runner import evaluate_groups
+from simzss.evaluation.spec import load_benchmark
+from simzss.model import AlignedModel
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.segmentation.segmenter import Segmenter
 

@@ -66,7 +66,7 @@ class Pose:
 
 
 class Pen:
-    """Draws into an RGBA layer of its own.
+    """BatchIndices into an RGBA layer of its own.
 
     Args:
         pose: Where to draw, in pixels of the layer.

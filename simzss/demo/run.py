@@ -15,23 +15,23 @@ from pathlib import Path
 
 import yaml
 
-from simzss.benchmarks.dataset import list_stems
-from simzss.benchmarks.metrics import Matrix, Scores, scores_of
-from simzss.benchmarks.probe import PatchesOnly, Probe, ProbeConfig, chance, evaluate_vectors, fit_probe, gather
-from simzss.benchmarks.spec import load_benchmark
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.corpus.source import open_corpus
-from simzss.concepts.extraction import extract
 from simzss.concepts.extractor import BATCH_SIZE
 from simzss.concepts.mentions import Match
-from simzss.concepts.pipelines import GAZETTEER
-from simzss.concepts.plan import Plan
-from simzss.concepts.workers import ExtractorRecipe
+from simzss.concepts.readers.source import open_corpus
+from simzss.concepts.routes.pipelines import GAZETTEER
+from simzss.concepts.table.extraction import extract
+from simzss.concepts.table.plan import Plan
+from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.demo.measures import ThingAccuracy, classify_things, group_patches
 from simzss.demo.world import World, WorldConfig, build_world
+from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, chance, evaluate_vectors, fit_probe, gather
 from simzss.errors import UserError
+from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.metrics import Matrix, Scores, scores_of
+from simzss.evaluation.spec import load_benchmark
+from simzss.model import backbone_config, load_model
 from simzss.modeling.backbone import ImageBackbone
-from simzss.objectives.model import backbone_config, load_model
 from simzss.segmentation.prompts import embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter

@@ -29,13 +29,13 @@ import yaml
 from PIL import Image
 from rich.progress import track
 
-from simzss.demo.backgrounds import draw_placed, write_table
 from simzss.demo.captions import write_captions
-from simzss.demo.habits import follow_habit
+from simzss.demo.context_bias import place_on_usual_ground
 from simzss.demo.scenes import CLASSES, Scene, draw_scene, render, truth
+from simzss.demo.single_things import draw_placed, write_table
 
 TRAIN, HELD_OUT, WORDS, HABITS, BACKGROUNDS = 0, 1, 2, 4, 5
-"""Streams of random numbers that share a seed and nothing else; 3 is that of `simzss.demo.pairs`."""
+"""Streams of random numbers that share a seed and nothing else; 3 is that of `data_prep.demo_backbone.pairs`."""
 PICTURES_AT_ONCE = 50
 """Pictures that a process draws before it reports."""
 
@@ -52,7 +52,7 @@ class WorldConfig:
     """Training pictures whose truth is written too, for probes; the training never reads it."""
     held_out: int = 300
     """Pictures to evaluate on."""
-    habit: float = 0.0
+    context_bias: float = 0.0
     """Chance that one of the things of a training picture stands on a ground that is usual for it."""
     pairs: int = 10
     """Pictures of every kind of thing on a usual ground, and as many on unusual ones."""
@@ -140,7 +140,7 @@ def training_scenes(config: WorldConfig) -> list[Scene]:
     """The scenes of the training pictures."""
     scenes = (scene_of(config.seed, TRAIN, number) for number in range(config.pictures))
     return [
-        follow_habit(scene, config.habit, np.random.default_rng([config.seed, HABITS, number]))
+        place_on_usual_ground(scene, config.context_bias, np.random.default_rng([config.seed, HABITS, number]))
         for number, scene in enumerate(scenes)
     ]
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from simzss.chunking import checkpoint_chunks
 from simzss.distributed import all_gather, rank
-from simzss.memory import in_pieces
 
 
 def symmetric_info_nce(
@@ -53,4 +53,4 @@ def _cross_entropies(rows: Tensor, candidates: Tensor, target: Tensor, scale: Te
     def against_all(rows: Tensor, target: Tensor) -> Tensor:
         return functional.cross_entropy(scale * rows @ candidates.T, target, reduction="none")
 
-    return in_pieces(against_all, rows, target)
+    return checkpoint_chunks(against_all, rows, target)

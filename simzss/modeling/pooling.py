@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from simzss.memory import in_pieces
+from simzss.chunking import checkpoint_chunks
 from simzss.types import ConceptMentions, TextFeatures
 
 TEXTS_TOGETHER = 16
@@ -51,7 +51,7 @@ def similarity_pool(
         weights = ((own @ query.unsqueeze(-1)).squeeze(-1) / temperature).softmax(dim=-1)
         return normalize((weights.unsqueeze(1) @ own).squeeze(1), dim=-1)
 
-    return in_pieces(pool, image, query)
+    return checkpoint_chunks(pool, image, query)
 
 
 def pairwise_pooled_similarity(
@@ -73,4 +73,4 @@ def pairwise_pooled_similarity(
         pooled = torch.einsum("tbp,bpd->tbd", (cosines / temperature).softmax(dim=-1), patches)
         return torch.einsum("tbd,td->tb", normalize(pooled, dim=-1), text)
 
-    return in_pieces(against_all, text, together=TEXTS_TOGETHER).T
+    return checkpoint_chunks(against_all, text, together=TEXTS_TOGETHER).T

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
+from simzss.chunking import checkpoint_chunks
 from simzss.distributed import all_gather
 from simzss.losses.contrastive import info_nce_of_similarities
-from simzss.memory import in_pieces
 from simzss.modeling.pooling import pairwise_pooled_similarity
 from simzss.objectives.base import SharedSpaceObjective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms
@@ -63,7 +63,7 @@ class PACL(SharedSpaceObjective):
             patches = patches.to(self.direct.weight.dtype)
             return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
 
-        return in_pieces(embed, image.patches, together=IMAGES_TOGETHER)
+        return checkpoint_chunks(embed, image.patches, together=IMAGES_TOGETHER)
 
     def compare_images(self, image: ImageFeatures, text: Float[Tensor, "texts dim"]) -> Float[Tensor, "batch texts"]:
         """Cosines phi: every image is pooled anew for every text."""

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import torch
 
-from simzss.segmentation.label_map import Vocabulary
+from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.prompts import PromptModel, embed_names
 from simzss.segmentation.protocol import BackgroundRule, SegmentationProtocol
 
 
-def vocabulary_of(
+def class_embeddings_of(
     model: PromptModel, classes: Sequence[Sequence[str]], protocol: SegmentationProtocol, *, has_background: bool
-) -> Vocabulary:
+) -> ClassEmbeddings:
     """Embed the names of the classes (one or several per class) by a protocol.
 
     Args:
@@ -30,4 +30,4 @@ def vocabulary_of(
     words = [(index, name) for index, names in enumerate(classes) if index >= first for name in names]
     queries = embed_names(model, [name for _, name in words], protocol)
     owners = torch.tensor([index for index, _ in words], device=queries.device)
-    return Vocabulary(queries, owners, protocol.threshold if by_threshold else None)
+    return ClassEmbeddings(queries, owners, protocol.threshold if by_threshold else None)

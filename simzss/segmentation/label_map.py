@@ -22,7 +22,7 @@ SCORES_AT_ONCE = {"cpu": 2**21, "cuda": 2**26}
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class ClassEmbeddings:
     """The classes an image is divided into."""
 
     queries: Float[Tensor, "queries dim"]
@@ -33,15 +33,15 @@ class Vocabulary:
     """A pixel where no query scores above it is of class 0, the background; None where there is no such rule."""
 
     @classmethod
-    def of_vectors(cls, vectors: Float[Tensor, "classes dim"], threshold: float | None = None) -> "Vocabulary":
+    def of_vectors(cls, vectors: Float[Tensor, "classes dim"], threshold: float | None = None) -> "ClassEmbeddings":
         """One vector per class; with a threshold, class 0 is the background and has no vector."""
         first = 0 if threshold is None else 1
         norms = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp_min(1e-12)
         return cls(vectors.float() / norms, torch.arange(first, first + len(vectors)), threshold)
 
-    def to(self, device: torch.device | str) -> "Vocabulary":
+    def to(self, device: torch.device | str) -> "ClassEmbeddings":
         """The same vocabulary on another device."""
-        return Vocabulary(self.queries.to(device), self.classes.to(device), self.threshold)
+        return ClassEmbeddings(self.queries.to(device), self.classes.to(device), self.threshold)
 
     def check_width(self, dim: int) -> None:
         """Refuse patches of another width.
@@ -57,7 +57,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Stitcher:
+class WindowMerger:
     """Brings the score grids of an image's windows to its original pixels."""
 
     layout: WindowLayout
@@ -67,7 +67,7 @@ class Stitcher:
 
     @torch.no_grad()
     def label_map(
-        self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: Vocabulary
+        self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: ClassEmbeddings
     ) -> Int[Tensor, "height width"]:
         """The winning class of every pixel; the earlier query wins a tie, the background wins at the threshold."""
         row_weights = self._weights("rows", scores.shape[2], scores.device)
@@ -110,7 +110,7 @@ def _fill(
 
 
 def _winners(
-    scores: Float[Tensor, "queries pixel_rows width"], vocabulary: Vocabulary
+    scores: Float[Tensor, "queries pixel_rows width"], vocabulary: ClassEmbeddings
 ) -> Int[Tensor, "pixel_rows width"]:
     """The class of the best query of every pixel.
 

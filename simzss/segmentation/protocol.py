@@ -10,7 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from simzss.errors import UserError
-from simzss.segmentation.strict_yaml import load_yaml
+from simzss.io.configs import Kind, find_config
+from simzss.io.strict_yaml import load_yaml
 
 
 class Statistics(StrEnum):
@@ -110,10 +111,11 @@ class SegmentationProtocol:
             raise UserError(f"protocol {self.name}: short_side and long_cap must be at least 1 pixel")
 
 
-def load_protocol(path: Path) -> SegmentationProtocol:
-    """Read a protocol from YAML; it bears the name of its file.
+def load_protocol(name: str | Path) -> SegmentationProtocol:
+    """A protocol that comes with the package, by its name, or the one in a YAML file; it bears the name of its file.
 
     Raises:
-        UserError: If the file is missing or has a key or value that no protocol has.
+        UserError: If there is none, or it has a key or value that no protocol has.
     """
+    path = find_config(Kind.PROTOCOL, name)
     return load_yaml(SegmentationProtocol, path, name=path.stem)

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from simzss.concepts.files import written_whole
 from simzss.errors import UserError
+from simzss.io.files import written_whole
 
 GAP, LEGEND_ROW, FONT_SIZE = 8, 24, 15
 INK, PAPER = (30, 30, 30), (255, 255, 255)

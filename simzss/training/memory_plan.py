@@ -21,8 +21,8 @@ being encoded again in the backward pass.
 import math
 from dataclasses import dataclass
 
+from simzss.chunking import ROWS_TOGETHER
 from simzss.errors import UserError
-from simzss.memory import ROWS_TOGETHER
 
 SMALLEST_CHUNK = 16
 """Captions; below that a chunk's arithmetic no longer fills any processor."""

@@ -13,11 +13,11 @@ from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement
 from simzss.distributed import all_sum, world_size
 from simzss.errors import UserError
+from simzss.model import AlignedModel, load_trained
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives import Objective
-from simzss.objectives.model import AlignedModel, load_trained
-from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
+from simzss.training.gradient_cache import encode_captions_chunked, encode_images_chunked
 from simzss.training.memory_budget import bytes_beside, stay_within
 from simzss.training.optim import OptimizerConfig, adamw, warmup_cosine
 from simzss.types import CaptionBatch, ImageFeatures, LossTerms
@@ -104,14 +104,14 @@ class Alignment(LightningModule):
     def losses(self, batch: CaptionBatch) -> LossTerms:
         """Encode both sides and ask the objective; losses are computed in full precision."""
         image = self._see(batch)
-        captions = embed_in_chunks(self.model.text_encoder, self.model.objective, batch, self.kept_tokens)
+        captions = encode_captions_chunked(self.model.text_encoder, self.model.objective, batch, self.kept_tokens)
         with torch.autocast(self.device.type, enabled=False):
             return self.model.objective(image, captions, batch.mentions)
 
     def _see(self, batch: CaptionBatch) -> ImageFeatures:
         if self.features is not None:
             return self.features(batch.crop)
-        return see_in_chunks(self.model.backbone, batch, self.model.objective.patch_drop)
+        return encode_images_chunked(self.model.backbone, batch, self.model.objective.patch_drop)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and cosine, stepped once per batch."""

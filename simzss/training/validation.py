@@ -6,8 +6,8 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from simzss.benchmarks.runner import evaluate_benchmark
-from simzss.benchmarks.spec import load_benchmark
+from simzss.evaluation.runner import evaluate_benchmark
+from simzss.evaluation.spec import load_benchmark
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 from simzss.training.module import alignment
@@ -21,8 +21,8 @@ class ValidationConfig:
     """One of the eight, or a YAML file that describes another."""
     data_root: Path
     """Where its data lies."""
-    protocol: Path = Path("configs/protocol/tcl.yaml")
-    """How to segment."""
+    protocol: str = "tcl"
+    """How to segment: the name of a protocol, or a YAML file."""
     every: int = 50
     """Steps between two looks."""
     limit: int = 100

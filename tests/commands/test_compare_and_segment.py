@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simzss.benchmarks.spec import EIGHT, load_benchmark
+from simzss.benchmarks import EIGHT
 from simzss.cli import run
 from simzss.errors import UserError
-from tests.benchmarks.models import save_tiny_model
-from tests.benchmarks.test_compare import some_counts, write_run
-from tests.benchmarks.trees import write_tree
+from simzss.evaluation.spec import load_benchmark
+from tests.evaluation.models import save_tiny_model
+from tests.evaluation.test_comparison import some_counts, write_run
+from tests.evaluation.trees import write_tree
 
 
 def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

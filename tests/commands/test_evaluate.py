@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simzss.benchmarks.spec import EIGHT
+from simzss.benchmarks import EIGHT
 from simzss.cli import run
 from simzss.errors import UserError
-from tests.benchmarks.models import save_tiny_model
-from tests.benchmarks.trees import write_tree
-from tests.benchmarks.variants import uncounted
+from tests.evaluation.models import save_tiny_model
+from tests.evaluation.trees import write_tree
+from tests.evaluation.variants import uncounted
 
 PROTOCOL = {"short_side": 16, "long_cap": 64, "crop": 16, "stride": 8, "templates": "plain", "class_token": "mention"}
 SHAPES = {
@@ -37,7 +37,7 @@ def scene(tmp_path: Path) -> Path:
 
 def write_colours(root: Path) -> None:
     """The tree of a ninth benchmark."""
-    from simzss.benchmarks.spec import load_benchmark  # noqa: PLC0415
+    from simzss.evaluation.spec import load_benchmark  # noqa: PLC0415
 
     write_tree(root / "data", load_benchmark(root / "colours.yaml"))
 

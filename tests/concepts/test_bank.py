@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simzss.concepts.bank import BankKind, ConceptBank, benchmark_vocabularies, normalise, open_bank
+from simzss.benchmarks import class_names
+from simzss.concepts.bank import BankKind, ConceptBank, normalise, open_bank
 from simzss.errors import UserError
 
 
@@ -17,7 +18,7 @@ def found(bank: ConceptBank, name: str) -> str | None:
 
 def test_every_class_of_the_eight_benchmarks_is_found() -> None:
     bank = ConceptBank.benchmarks()
-    vocabularies = benchmark_vocabularies()
+    vocabularies = class_names()
     assert len(vocabularies) == 8
     unnamed = {name for names in vocabularies.values() for name in names if bank.lookup(name) is None}
     assert unnamed == {"background", "solid-other", "structural-other"}

@@ -11,10 +11,10 @@ from spacy.language import Language
 from simzss.concepts import extractor as extractor_module
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor, in_batches
-from simzss.concepts.gazetteer import GazetteerRoute
 from simzss.concepts.mentions import CaptionConcepts, Match
-from simzss.concepts.parser import ParserRoute
-from simzss.concepts.pipelines import load_pipeline
+from simzss.concepts.routes.gazetteer import GazetteerRoute
+from simzss.concepts.routes.parser import ParserRoute
+from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.errors import UserError
 
 bank = ConceptBank.benchmarks()

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from simzss.concepts.bank import BankKind, ConceptBank, benchmark_vocabularies
+from simzss.benchmarks import class_names
+from simzss.concepts.bank import BankKind, ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mining import coverage, mine, unknown_phrases
-from simzss.concepts.parser import NounPhrase
-from simzss.concepts.pipelines import load_pipeline
+from simzss.concepts.routes.parser import NounPhrase
+from simzss.concepts.routes.pipelines import load_pipeline
 
 
 def phrase(text: str) -> NounPhrase:
@@ -56,7 +57,7 @@ def test_excluded_names_are_kept_out_in_either_number() -> None:
 
 def test_coverage_counts_the_class_names_a_caption_could_use() -> None:
     rows = {row.benchmark: row for row in coverage(ConceptBank.from_names(["sky", "tv monitor", "dining table"]))}
-    assert set(rows) == set(benchmark_vocabularies())
+    assert set(rows) == set(class_names())
     assert (rows["voc20"].found, rows["voc20"].classes) == (2, 20)
     assert (rows["voc21"].found, rows["voc21"].classes) == (2, 20)  # background is no concept
     assert (rows["coco_stuff"].found, rows["coco_stuff"].classes) == (2, 169)  # sky-other, dining table

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pytest
 import torch
 
-from simzss.concepts.table import SCHEMA, read_table
+from simzss.concepts.table.format import SCHEMA, read_table
 from simzss.data.batches import Batches, make_batch
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.live import Decoder
-from simzss.data.sampler import Draws
+from simzss.data.sampler import BatchIndices
 from simzss.data.token_table import tokenise
 from simzss.data.transforms import SeededCrop
 from simzss.modeling.tokenizer import TextTokenizer, Tokenizer, pad_ids
@@ -105,7 +105,7 @@ def batches(corpus: Corpus, tokenizer: Tokenizer, chunk_size: int | None = None,
     return Batches(dataset, tokens, tokenizer.end_id, decoder, chunk_size)
 
 
-FIRST_FOUR = Draws(np.arange(4), np.arange(4))
+FIRST_FOUR = BatchIndices(np.arange(4), np.arange(4))
 
 
 def test_batch_holds_pixels_and_token_spans_of_the_mentions(corpus: Corpus) -> None:
@@ -143,6 +143,6 @@ def test_chunks_cover_the_batch_and_cut_the_padding(corpus: Corpus) -> None:
 
 
 def test_mention_beyond_the_context_length_is_dropped(corpus: Corpus) -> None:
-    batch = batches(corpus, Tokenizer(context_length=6))[Draws(np.array([0]), np.array([0]))]
+    batch = batches(corpus, Tokenizer(context_length=6))[BatchIndices(np.array([0]), np.array([0]))]
     assert batch.ids.shape == (1, 6)  # start, a, cat, sits, on, end
     assert batch.mentions.concept.tolist() == [NAMES.index("cat")]

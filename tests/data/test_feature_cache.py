@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from simzss.data import feature_filling
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
-from simzss.data.sampler import Draws
+from simzss.data.sampler import BatchIndices
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
@@ -98,7 +98,7 @@ def test_unreadable_images_are_left_out_up_to_a_limit(corpus: Corpus, backbone: 
         opened(tmp_path / "cache", backbone, data)
     assert len(data) == 12 - 2 * 2
     pairs = np.arange(len(data))
-    assert set(data.crops(Draws(pairs, pairs)) // 2) == {0, 2, 3, 5}
+    assert set(data.crops(BatchIndices(pairs, pairs)) // 2) == {0, 2, 3, 5}
     listed = (tmp_path / "cache" / "broken.txt").read_text()
     assert "001.png" in listed
     assert "004.png" in listed

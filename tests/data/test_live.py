@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from simzss.concepts.table import read_table
+from simzss.concepts.table.format import read_table
 from simzss.data.batches import Batches
-from simzss.data.captions import NEVER, CaptionDataset
+from simzss.data.caption_dataset import NEVER, CaptionDataset
 from simzss.data.live import Decoder
 from simzss.data.sampler import BatchSampler
 from simzss.data.token_table import tokenise

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import Placement, open_cache
 from simzss.data.live import Decoder
-from simzss.data.sampler import Draws
+from simzss.data.sampler import BatchIndices
 from simzss.data.transforms import SeededCrop
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from tests.corpus import Corpus
@@ -51,7 +51,7 @@ def dataset(corpus: Corpus, images: Path) -> CaptionDataset:
 
 def test_when_drawn(corpus: Corpus, images: Path, tmp_path: Path) -> None:
     data = dataset(corpus, images)
-    draws = Draws(2 * np.arange(6), np.arange(6))
+    draws = BatchIndices(2 * np.arange(6), np.arange(6))
     with pytest.warns(UserWarning, match=r"005\.png.*truncated.*1 of 6 images"):
         found = Decoder(data, seed=0)(draws)
     assert found.draws.pairs[:TRUNCATED].tolist() == [0, 2, 4, 6, 8]

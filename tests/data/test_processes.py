@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from simzss.data.captions import CaptionDataset
+from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.feature_file import STATE
 from simzss.data.token_table import open_token_table

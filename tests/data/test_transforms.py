@@ -7,8 +7,9 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from simzss.data.transforms import SeededCrop, read_image
+from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
+from simzss.io.images import read_image
 
 
 def noise(width: int = 40, height: int = 30) -> Image.Image:

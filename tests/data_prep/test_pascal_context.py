@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data_prep.pascal_context import IDS, convert, decode
-from simzss.benchmarks.dataset import read_sample
-from simzss.benchmarks.spec import load_benchmark
 from simzss.errors import UserError
+from simzss.evaluation.dataset import read_sample
+from simzss.evaluation.spec import load_benchmark
 
 
 def encode(region: np.ndarray) -> str:

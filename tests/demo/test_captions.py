@@ -4,7 +4,7 @@ import numpy as np
 
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
-from simzss.concepts.pipelines import load_pipeline
+from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.demo.captions import Seen, describe, write_caption, write_captions
 from simzss.demo.scenes import CLASSES, Picture, Scene, draw_scene, render
 from simzss.demo.vocabulary import SYNONYMS, VERBAL

@@ -8,19 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.benchmarks.grouping import COMPONENTS
-from simzss.commands.demo import CONFIGS
 from simzss.demo.measures import classify_things, group_patches
 from simzss.demo.things import THINGS
 from simzss.demo.world import World, WorldConfig, build_world
+from simzss.evaluation.grouping import COMPONENTS
+from simzss.model import AlignedModel
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
-from simzss.objectives.model import AlignedModel
 from simzss.objectives.simzss import SimZSS
 from simzss.segmentation.protocol import load_protocol
 
 OPTIONS = {"patch_size": 14, "img_size": 112, "embed_dim": 128, "depth": 4, "num_heads": 4}
-PROTOCOL = load_protocol(CONFIGS / "protocol" / "demo.yaml")
+PROTOCOL = load_protocol("demo")
 
 
 @pytest.fixture(scope="module")

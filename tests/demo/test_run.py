@@ -7,20 +7,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from simzss.cli import run
-from simzss.commands import demo as commands
-from simzss.commands.demo import CONFIGS, recipes
-from simzss.demo.report import draw_overlays, results_of
+from simzss.commands.run_demo import recipes
+from simzss.demo.results import draw_overlays, results_of
 from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
+from simzss.io.configs import Kind, find_config
 
 
 def config_of(method: Method) -> DemoConfig:
     return DemoConfig(
         method,
         recipes(method),
-        CONFIGS / "protocol" / "demo.yaml",
+        find_config(Kind.PROTOCOL, "demo"),
         WorldConfig(pictures=40, with_truth=20, held_out=6, pairs=1),
         extra=("--data.epochs=1", "--data.batch_size=32"),
     )
@@ -64,10 +63,3 @@ def test_every_method_goes_the_whole_way(method: Method, tmp_path: Path) -> None
     assert all(len(figures) == 1 for figures in record["methods"][method].values())
     assert record["miou"]["cosine_probe"] > record["miou"]["chance"]
     draw_overlays(outcome, config, tmp_path / "overlays.png")
-
-
-def test_a_missing_configuration_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "CONFIGS", tmp_path)
-    with pytest.raises(UserError, match="run the demo from a clone"):
-        run(["demo", "--output", str(tmp_path / "out")])
-    assert not (tmp_path / "out").exists()

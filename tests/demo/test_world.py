@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simzss.benchmarks.backgrounds import from_metadata
-from simzss.benchmarks.dataset import list_stems, read_sample
-from simzss.benchmarks.spec import load_benchmark
-from simzss.concepts.corpus.rows import Row
-from simzss.concepts.corpus.source import open_corpus
+from simzss.concepts.readers.rows import Row
+from simzss.concepts.readers.source import open_corpus
 from simzss.demo.scenes import CLASSES
 from simzss.demo.world import (
     HELD_OUT,
@@ -25,7 +22,10 @@ from simzss.demo.world import (
     training_scenes,
     unseen_scenes,
 )
+from simzss.diagnostics.backgrounds import from_metadata
 from simzss.errors import UserError
+from simzss.evaluation.dataset import list_stems, read_sample
+from simzss.evaluation.spec import load_benchmark
 
 CONFIG = WorldConfig(pictures=12, captions=3, with_truth=4, held_out=5, pairs=1, seed=2)
 
@@ -110,7 +110,7 @@ def test_without_habits_the_world_is_what_it_always_was(world: World) -> None:
 
 
 def test_habits_change_the_training_pictures_alone() -> None:
-    before, after = (training_scenes(replace(CONFIG, habit=habit)) for habit in (0.0, 0.5))
+    before, after = (training_scenes(replace(CONFIG, context_bias=context_bias)) for context_bias in (0.0, 0.5))
     changed = [one.grounds != other.grounds for one, other in zip(before, after, strict=True)]
     assert 0 < sum(changed) < len(changed)
     assert [scene.items for scene in before] == [scene.items for scene in after]

@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import mse_loss, normalize
 
+from simzss.model import AlignedModel, load_model
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.text_encoder import Architecture, TextEncoderConfig
 from simzss.objectives import PACL, CLIPpy, Objective, SimZSS
-from simzss.objectives.model import AlignedModel, load_model
-from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
+from simzss.training.gradient_cache import encode_captions_chunked, encode_images_chunked
 from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ConceptMentions, ImageFeatures, LossTerms
 
 WIDTH = 16
@@ -22,7 +22,7 @@ OPTIONS = {"embed_dim": WIDTH, "depth": 1, "num_heads": 2}
 
 
 class Toy(Objective):
-    """Draws class token and caption together by their distance: no good method, but a whole one."""
+    """BatchIndices class token and caption together by their distance: no good method, but a whole one."""
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         return LossTerms.without_concepts(mse_loss(normalize(image.cls, dim=-1), captions.caption))
@@ -69,8 +69,8 @@ def batch_of(model: AlignedModel, order: list[int]) -> CaptionBatch:
 
 def loss_of(model: AlignedModel, order: list[int]) -> Tensor:
     batch = batch_of(model, order)
-    captions = embed_in_chunks(model.text_encoder, model.objective, batch)
-    image = see_in_chunks(model.backbone, batch, model.objective.patch_drop)
+    captions = encode_captions_chunked(model.text_encoder, model.objective, batch)
+    image = encode_images_chunked(model.backbone, batch, model.objective.patch_drop)
     terms: LossTerms = model.objective(image, captions, batch.mentions)
     return terms.total
 

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simzss.benchmarks.reference import reference_canvas
+from simzss.bench.evaluation.plain_evaluator import reference_canvas
 from simzss.errors import UserError
 from simzss.segmentation import label_map
-from simzss.segmentation.label_map import Stitcher, Vocabulary
+from simzss.segmentation.label_map import ClassEmbeddings, WindowMerger
 from simzss.segmentation.resize import Size
 from simzss.segmentation.sliding_window import WindowLayout
 
@@ -16,8 +16,8 @@ LAYOUT = WindowLayout.of(Size(32, 48), crop=16, stride=8, patch_size=4)
 SIZE = Size(41, 67)
 
 
-def vocabulary(classes: int, threshold: float | None = None) -> Vocabulary:
-    return Vocabulary.of_vectors(torch.eye(classes), threshold)
+def class_embeddings(classes: int, threshold: float | None = None) -> ClassEmbeddings:
+    return ClassEmbeddings.of_vectors(torch.eye(classes), threshold)
 
 
 def some_scores(queries: int, seed: int = 0) -> torch.Tensor:
@@ -30,19 +30,19 @@ def test_strips_give_the_argmax_of_the_whole_canvas(strip: int, monkeypatch: pyt
     monkeypatch.setitem(label_map.SCORES_AT_ONCE, "cpu", strip)
     scores = some_scores(7)
     expected = reference_canvas(scores, LAYOUT, SIZE, align_corners=False).argmax(dim=0)
-    assert torch.equal(Stitcher(LAYOUT, SIZE, align_corners=False).label_map(scores, vocabulary(7)), expected)
+    assert torch.equal(WindowMerger(LAYOUT, SIZE, align_corners=False).label_map(scores, class_embeddings(7)), expected)
 
 
 def test_the_earlier_class_wins_a_tie() -> None:
     scores = some_scores(1).expand(-1, 5, -1, -1)
-    assert Stitcher(LAYOUT, SIZE, align_corners=False).label_map(scores, vocabulary(5)).eq(0).all()
+    assert WindowMerger(LAYOUT, SIZE, align_corners=False).label_map(scores, class_embeddings(5)).eq(0).all()
 
 
 @settings(max_examples=20, deadline=None)
 @given(threshold=st.floats(-1, 1), seed=st.integers(0, 9))
 def test_threshold_equals_a_constant_channel_in_front(threshold: float, seed: int) -> None:
     scores = some_scores(4, seed)
-    got = Stitcher(LAYOUT, SIZE, align_corners=False).label_map(scores, vocabulary(4, threshold))
+    got = WindowMerger(LAYOUT, SIZE, align_corners=False).label_map(scores, class_embeddings(4, threshold))
     constant = torch.full_like(scores[:, :1], threshold)
     canvas = reference_canvas(torch.cat([constant, scores], dim=1), LAYOUT, SIZE, align_corners=False)
     canvas[0] = threshold  # a constant survives interpolation but for rounding
@@ -52,15 +52,15 @@ def test_threshold_equals_a_constant_channel_in_front(threshold: float, seed: in
 def test_at_the_threshold_the_background_wins() -> None:
     scores = torch.full((1, 2, 4, 4), 0.5)
     layout = WindowLayout.of(Size(16, 16), 16, 8, 4)
-    stitcher = Stitcher(layout, Size(16, 16), align_corners=False)
-    assert stitcher.label_map(scores, vocabulary(2, 0.5)).eq(0).all()
-    assert stitcher.label_map(scores, vocabulary(2, 0.49)).eq(1).all()
+    stitcher = WindowMerger(layout, Size(16, 16), align_corners=False)
+    assert stitcher.label_map(scores, class_embeddings(2, 0.5)).eq(0).all()
+    assert stitcher.label_map(scores, class_embeddings(2, 0.49)).eq(1).all()
 
 
 def test_the_best_synonym_speaks_for_its_class() -> None:
     scores = some_scores(5)
     owners = torch.tensor([0, 1, 1, 2, 0])
-    got = Stitcher(LAYOUT, SIZE, align_corners=False).label_map(scores, Vocabulary(torch.eye(5), owners))
+    got = WindowMerger(LAYOUT, SIZE, align_corners=False).label_map(scores, ClassEmbeddings(torch.eye(5), owners))
     canvas = reference_canvas(scores, LAYOUT, SIZE, align_corners=False)
     merged = torch.stack([canvas[owners == owner].amax(dim=0) for owner in range(3)])
     assert torch.equal(got, merged.argmax(dim=0))
@@ -68,4 +68,4 @@ def test_the_best_synonym_speaks_for_its_class() -> None:
 
 def test_vectors_of_another_width_are_refused() -> None:
     with pytest.raises(UserError, match="width 4 do not fit patches of width 5"):
-        vocabulary(4).check_width(5)
+        class_embeddings(4).check_width(5)

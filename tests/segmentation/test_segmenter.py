@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from simzss.benchmarks.reference import reference_canvas
+from simzss.bench.evaluation.plain_evaluator import reference_canvas
 from simzss.errors import UserError
 from simzss.segmentation.pamr import refine
 from simzss.segmentation.protocol import (
@@ -39,7 +39,7 @@ def segment_plainly(model: NoiseModel, protocol: SegmentationProtocol, image: to
     pixels = resize(image, size, antialias=protocol.antialias) / 255
     pixels = (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
     layout = WindowLayout.of(size, protocol.crop, protocol.stride, model.patch_size)
-    classes = Segmenter(model, protocol).vocabulary(NAMES).queries
+    classes = Segmenter(model, protocol).class_embeddings(NAMES).queries
     scores = []
     for window in layout.cut(pixels):
         score = torch.einsum("hwd,cd->chw", model.embed_patches(window[None], protocol.patch_stride)[0], classes)[None]
@@ -75,17 +75,19 @@ def segment_plainly(model: NoiseModel, protocol: SegmentationProtocol, image: to
 def test_equals_the_plain_way(change: dict[str, object], size: tuple[int, int]) -> None:
     model, protocol = NoiseModel(), replace(SMALL, **change)  # type: ignore[arg-type]
     segmenter, image = Segmenter(model, protocol), noise_image(*size)
-    got = segmenter.segment(image, segmenter.vocabulary(NAMES))
+    got = segmenter.segment(image, segmenter.class_embeddings(NAMES))
     assert torch.equal(got, segment_plainly(model, protocol, image))
 
 
 def test_images_keep_their_order_and_labels_in_any_batch() -> None:
     model = NoiseModel()
     images = [noise_image(h, w, seed) for seed, (h, w) in enumerate([(20, 90), (40, 40), (9, 90), (50, 31), (40, 80)])]
-    alone = [Segmenter(model, SMALL).segment(image, Segmenter(model, SMALL).vocabulary(NAMES)) for image in images]
+    alone = [
+        Segmenter(model, SMALL).segment(image, Segmenter(model, SMALL).class_embeddings(NAMES)) for image in images
+    ]
     for at_once in (1, 3, 100):
         segmenter = Segmenter(model, SMALL, windows_at_once=at_once)
-        vocabulary = segmenter.vocabulary(NAMES)
+        vocabulary = segmenter.class_embeddings(NAMES)
         embedded = segmenter.embed(segmenter.prepare(image) for image in images)
         together = [segmenter.label_map(image, features, vocabulary) for image, features in embedded]
         assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
@@ -118,10 +120,10 @@ def test_background_by_threshold_and_by_words() -> None:
     image = torch.tensor([[[255, 0, 0], [0, 255, 0], [90, 60, 0], [0, 0, 0]]], dtype=torch.uint8).expand(4, 4, 3)
     exact = replace(SMALL, short_side=None, crop=4, stride=4)
     by_threshold = Segmenter(model, exact)
-    vocabulary = by_threshold.vocabulary(["background", "cat", "dog"], has_background=True)
+    vocabulary = by_threshold.class_embeddings(["background", "cat", "dog"], has_background=True)
     assert by_threshold.segment(image, vocabulary)[0].tolist() == [1, 2, 0, 0]
     by_words = Segmenter(model, replace(exact, background=BackgroundRule.WORDS))
-    vocabulary = by_words.vocabulary([["background", "mud"], "cat", "dog"], has_background=True)
+    vocabulary = by_words.class_embeddings([["background", "mud"], "cat", "dog"], has_background=True)
     assert vocabulary.threshold is None
     assert by_words.segment(image, vocabulary)[0].tolist() == [1, 2, 0, 0]
 
@@ -141,4 +143,4 @@ def test_half_precision_reaches_the_backbone_only() -> None:
 def test_class_vectors_of_another_width_are_refused() -> None:
     segmenter = Segmenter(NoiseModel(dim=8), SMALL)
     with pytest.raises(UserError, match="width 4"):
-        segmenter.segment(noise_image(40, 40), Segmenter(NoiseModel(dim=4), SMALL).vocabulary(NAMES))
+        segmenter.segment(noise_image(40, 40), Segmenter(NoiseModel(dim=4), SMALL).class_embeddings(NAMES))

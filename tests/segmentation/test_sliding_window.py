@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simzss.benchmarks.reference import reference_canvas
+from simzss.bench.evaluation.plain_evaluator import reference_canvas
 from simzss.segmentation.resize import Size
 from simzss.segmentation.sliding_window import Axis, WindowLayout, window_starts
 

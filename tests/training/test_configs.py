@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simzss.commands.demo import recipes
+from simzss.commands.run_demo import recipes
 from simzss.demo.run import Method
 from simzss.objectives.simzss import SimZSS, Target
 from simzss.training.fit import FitCLI, quiet_lightning, read

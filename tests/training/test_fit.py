@@ -2,15 +2,22 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
+from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from safetensors.torch import load_file
 
 from simzss.errors import UserError
-from simzss.objectives.model import load_model
+from simzss.model import load_model
 from simzss.training import fit as training
 from simzss.training.callbacks import Export, read_metrics
 from tests.corpus import NAMES, Corpus
@@ -172,3 +179,15 @@ def test_mistakes_are_told_in_one_line_and_leave_no_model(
 
 def test_the_progress_bar_can_be_left_out(fit: Run) -> None:
     assert (fit("--trainer.enable_progress_bar=false") / "summary.json").is_file()
+
+
+def test_an_error_ends_the_processes_that_were_started_with_it() -> None:
+    """With gloo they would notice by themselves; with NCCL they would wait."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    launcher = _SubprocessScriptLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
+    launcher.procs = [other]
+    trainer = Mock(spec=Trainer)
+    trainer.strategy.launcher = launcher
+    with pytest.raises(UserError, match="this one's"), training._one_for_all(trainer):
+        raise UserError("this one's")
+    assert other.wait(timeout=20) == -signal.SIGTERM

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from simzss.concepts.table import SCHEMA
+from simzss.concepts.table.format import SCHEMA
 from simzss.data.batches import make_batch
 from simzss.data.token_table import tokenise
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.text_encoder import Architecture, TextEncoder, TextEncoderConfig
 from simzss.modeling.tokenizer import Tokenizer
 from simzss.objectives import CLIPpy, SimZSS
-from simzss.training.gradient_cache import embed_in_chunks, see_in_chunks
+from simzss.training.gradient_cache import encode_captions_chunked, encode_images_chunked
 from simzss.types import CaptionBatch, Chunk, ConceptMentions, ImageFeatures
 
 TOKENIZER = Tokenizer()
@@ -59,7 +59,7 @@ def loss_and_gradients(
         batch.ids = torch.nn.functional.pad(batch.ids, (0, pad_to - batch.ids.shape[1]), value=TOKENIZER.end_id)
         batch.chunks = tuple(type(chunk)(chunk.rows, pad_to, chunk.mentions) for chunk in batch.chunks)
     image = ImageFeatures(cls[batch.crop], patches[batch.crop], (5, 1))
-    terms = objective(image, embed_in_chunks(encoder, objective, batch, kept), batch.mentions)
+    terms = objective(image, encode_captions_chunked(encoder, objective, batch, kept), batch.mentions)
     terms.total.backward()
     gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
     return {"loss": terms.total.detach(), "concept": terms.concept.detach(), **gradients}
@@ -103,7 +103,7 @@ def test_as_many_chunks_as_fit_are_encoded_once(kept: int, encoded: int) -> None
     )
     encoder, times = TextEncoder(TextEncoderConfig(1, 8, 2), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM), []
     encoder.register_forward_pre_hook(lambda *_: times.append(1))
-    embed_in_chunks(encoder, SimZSS(), batch, kept).caption.sum().backward()
+    encode_captions_chunked(encoder, SimZSS(), batch, kept).caption.sum().backward()
     assert len(times) == encoded
 
 
@@ -121,7 +121,7 @@ def test_images_in_chunks_have_the_same_features() -> None:
     config = BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 1, "num_heads": 2})
     backbone, batch = ImageBackbone(config), photographs(2)
     assert batch.pixels is not None
-    features, expected = see_in_chunks(backbone, batch), backbone(backbone.normalise(batch.pixels))
+    features, expected = encode_images_chunked(backbone, batch), backbone(backbone.normalise(batch.pixels))
     assert features.grid == (2, 3)
     torch.testing.assert_close(features.patches, expected.patches, atol=1e-6, rtol=1e-5)
 
@@ -132,7 +132,7 @@ def test_a_trained_backbone_has_the_same_gradient_in_chunks(patch_drop: float) -
         torch.manual_seed(0)
         config = BackboneConfig("vit_tiny_patch16_224", "random", {"embed_dim": 16, "depth": 2, "num_heads": 2})
         backbone = ImageBackbone(config, trained=True)
-        features = see_in_chunks(backbone, photographs(together), patch_drop)
+        features = encode_images_chunked(backbone, photographs(together), patch_drop)
         assert features.patches.shape[1] == round(6 * (1 - patch_drop))
         (features.patches.amax(dim=1).square().sum() + features.cls.sum()).backward()
         return {name: p.grad for name, p in backbone.named_parameters() if p.grad is not None}
@@ -153,8 +153,8 @@ def test_mixed_precision_reaches_every_weight_of_both_towers() -> None:
 
     def loss(*, mixed: bool) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            image = see_in_chunks(backbone, batch, objective.patch_drop)
-            captions = embed_in_chunks(encoder, objective, batch)
+            image = encode_images_chunked(backbone, batch, objective.patch_drop)
+            captions = encode_captions_chunked(encoder, objective, batch)
             with torch.autocast("cpu", enabled=False):
                 return objective(image, captions, batch.mentions).total
 

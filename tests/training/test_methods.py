@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from simzss.errors import UserError
-from simzss.objectives.model import load_model
+from simzss.model import load_model
 from simzss.training import fit as training
 from simzss.training.callbacks import read_metrics
 from tests.training.conftest import dying_in_the_fifth_step

@@ -1,0 +1,1 @@
+"""Measurements of this package on this machine: `simzss bench ...`. The top floor: nothing imports it."""

@@ -1,0 +1,1 @@
+"""What `simzss bench evaluate` measures: the evaluator beside the plain way of doing the same."""

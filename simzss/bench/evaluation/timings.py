@@ -1,0 +1,186 @@
+"""How fast an evaluation is, where its time goes, and how much memory it takes.
+
+Everything is measured on drawn data with random weights: speed does not depend on what the weights know. The comparison
+with the plain way (`reference.py`) runs both on the same images in turn, in one process, and compares their label maps.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from simzss.bench.evaluation.plain_evaluator import evaluate_plainly, reference_scores
+from simzss.bench.evaluation.synthetic_benchmarks import draw_tree
+from simzss.benchmarks import EIGHT
+from simzss.evaluation.dataset import read_sample
+from simzss.evaluation.metrics import confusion_matrix
+from simzss.evaluation.runner import Task, class_embeddings_for, count_images
+from simzss.evaluation.spec import Benchmark, group_by_images, load_benchmark
+from simzss.model import AlignedModel
+from simzss.modeling.backbone import BackboneConfig
+from simzss.modeling.text_encoder import TextEncoderConfig
+from simzss.objectives.simzss import SimZSS
+from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
+from simzss.segmentation.segmenter import Segmenter
+
+PROTOCOL = SegmentationProtocol(name="tcl, plain prompts", templates=TemplateSet.PLAIN)
+"""Prompts are embedded once per run and take no part in the speed per image."""
+
+IMAGES_IN_TURN = 4
+
+
+@dataclass(frozen=True)
+class Speed:
+    """An evaluation of paired benchmarks, ours and the plain way, over the same images."""
+
+    images: int
+    windows: int
+    ours_seconds: float
+    plain_seconds: float
+    differing_pixels: int
+    pixels: int
+    largest_gap: float
+    """Score between the two winners where they differ: what is left of rounding."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the plain way."""
+        return self.plain_seconds / self.ours_seconds
+
+
+@dataclass(frozen=True)
+class Split:
+    """Seconds by stage, each stage run by itself over the same images."""
+
+    decode: float
+    backbone: float
+    canvas: float
+    """From patches to label maps and confusion matrices."""
+
+
+@dataclass(frozen=True)
+class FullRun:
+    """All images of a data set once."""
+
+    title: str
+    images: int
+    seconds: float
+
+
+def random_segmenter(
+    backbone: str, device: torch.device, *, half_precision: bool = False, at_once: int = 32
+) -> Segmenter:
+    """A model of the given backbone with random weights and a small random text encoder."""
+    torch.manual_seed(0)
+    model = AlignedModel(BackboneConfig(backbone, "random"), TextEncoderConfig(layers=1, width=64, heads=2), SimZSS())
+    return Segmenter(model.eval().to(device), PROTOCOL, device, at_once, half_precision)
+
+
+def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path, count: int) -> Task:
+    """Benchmarks that share images, on drawn ones."""
+    vocabularies = [class_embeddings_for(segmenter, benchmark) for benchmark in benchmarks]
+    return Task(benchmarks, vocabularies, root, draw_tree(root, benchmarks, count))
+
+
+def measure_speed(segmenter: Segmenter, task: Task) -> Speed:
+    """Evaluate the images of a task both ways, in turn, a few at a time, so that a busy machine slows both alike."""
+    windows = sum(len(segmenter.prepare(_image(task, stem)).windows) for stem in task.stems)
+    ours, plain = 0.0, 0.0
+    _both_ways(segmenter, replace(task, stems=task.stems[:1]))  # the first calls of a process are slow
+    for start in range(0, len(task.stems), IMAGES_IN_TURN):
+        seconds = _both_ways(segmenter, replace(task, stems=task.stems[start : start + IMAGES_IN_TURN]))
+        ours, plain = ours + seconds[0], plain + seconds[1]
+    differing, pixels, gap = compare_label_maps(segmenter, task)
+    return Speed(len(task.stems), windows, ours, plain, differing, pixels, gap)
+
+
+def _both_ways(segmenter: Segmenter, task: Task) -> tuple[float, float]:
+    """Seconds that our way and the plain way take for some images."""
+    started = time.perf_counter()
+    for _ in count_images(segmenter, task):
+        pass
+    between = time.perf_counter()
+    for stem in task.stems:
+        for _ in evaluate_plainly(segmenter, task.benchmarks, task.vocabularies, task.root, stem):
+            pass
+    return between - started, time.perf_counter() - between
+
+
+def compare_label_maps(segmenter: Segmenter, task: Task) -> tuple[int, int, float]:
+    """Pixels on which both ways differ, of how many, and by how much score at most."""
+    differing, pixels, gap = 0, 0, 0.0
+    for stem in task.stems:
+        for vocabulary in task.vocabularies:
+            image = _image(task, stem)
+            scores = reference_scores(segmenter, image, vocabulary)
+            if vocabulary.threshold is not None:
+                scores = torch.cat([torch.full_like(scores[:1], vocabulary.threshold), scores])
+            ours = segmenter.segment(image, vocabulary)
+            best = scores.max(dim=0)
+            wrong = best.indices != ours
+            chosen = scores.gather(0, ours[None])[0]
+            differing, pixels = differing + int(wrong.sum()), pixels + wrong.numel()
+            gap = max(gap, float((best.values - chosen).max()))
+    return differing, pixels, gap
+
+
+def measure_split(segmenter: Segmenter, task: Task) -> Split:
+    """Run the stages one after the other, each over all images; decoding on one thread."""
+    clock = [time.perf_counter()]
+    samples = [read_sample(task.benchmarks, task.root, stem) for stem in task.stems]
+    clock.append(time.perf_counter())
+    prepared = (segmenter.prepare(torch.from_numpy(sample.image)) for sample in samples)
+    embedded = list(segmenter.embed(prepared))
+    _wait(segmenter.device)
+    clock.append(time.perf_counter())
+    for sample, (image, features) in zip(samples, embedded, strict=True):
+        for labels, benchmark, vocabulary in zip(sample.labels, task.benchmarks, task.vocabularies, strict=True):
+            truth = torch.from_numpy(labels).to(segmenter.device)
+            confusion_matrix(segmenter.label_map(image, features, vocabulary), truth, len(benchmark.names))
+    _wait(segmenter.device)
+    clock.append(time.perf_counter())
+    return Split(*(float(after - before) for before, after in pairwise(clock)))
+
+
+def measure_all(segmenter: Segmenter, root: Path) -> list[FullRun]:
+    """All eight at their real counts, data set by data set."""
+    runs = []
+    for group in group_by_images([load_benchmark(key) for key in EIGHT]):
+        task = drawn_task(segmenter, group, root, group[0].count or 0)
+        started = time.perf_counter()
+        for _ in count_images(segmenter, task, threads=16):
+            pass
+        runs.append(FullRun(task.title, len(task.stems), time.perf_counter() - started))
+    return runs
+
+
+def peak_memory(backbone: str, width: int, height: int, classes: int) -> float:
+    """Gigabytes that a process of its own holds at most while it segments one image; Python and torch included."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_segment_one, backbone, width, height, classes).result()
+
+
+def _segment_one(backbone: str, width: int, height: int, classes: int) -> float:
+    segmenter = random_segmenter(backbone, torch.device("cpu"))
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    segmenter.segment(image, segmenter.class_embeddings([f"thing {index}" for index in range(classes)]))
+    # not `getrusage`, whose maximum a new process inherits from the one that started it; Linux only
+    status = Path("/proc/self/status").read_text()
+    return float(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e9
+
+
+def _image(task: Task, stem: str) -> torch.Tensor:
+    return torch.from_numpy(read_sample(task.benchmarks, task.root, stem).image)
+
+
+def _wait(device: torch.device) -> None:
+    """Let an accelerator finish what it was given, so that the clock is read afterwards."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

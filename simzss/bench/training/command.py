@@ -1,0 +1,105 @@
+"""`simzss bench train`: the parts of a training run, measured on this machine."""
+
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from simzss.bench.training.hardware_floors import FLOORS
+from simzss.bench.training.naive_loop import NaiveComparison, compare_with_naive
+from simzss.bench.training.parts import Bench, Part
+from simzss.bench.training.ratios import Ratios, ratios
+from simzss.bench.training.step_memory import StepMemory, step_memory
+from simzss.bench.training.synthetic_batches import TINY, Shapes
+from simzss.evaluation.provenance import write_json
+from simzss.io.files import check_writable
+
+
+def bench_train(
+    *,
+    tiny: Annotated[bool | None, typer.Option(help="tiny shapes  [default: where there is no GPU]")] = None,
+    batch: Annotated[int | None, typer.Option(min=32, help="pairs per step instead of those of the shapes")] = None,
+    chunk: Annotated[int | None, typer.Option(min=1, help="captions encoded together, likewise")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there, too")] = None,
+) -> None:
+    """Measure the parts of a training run, and compare with padding, with eager code and with a naive loop."""
+    if json_file is not None:
+        check_writable(json_file)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    shapes = TINY if (device.type == "cpu" if tiny is None else tiny) else Shapes()
+    shapes = replace(shapes, batch=batch or shapes.batch, chunk=chunk or shapes.chunk)
+    console, name = Console(), _name(device)
+    load = os.getloadavg()[0]
+    console.print(
+        f"{name}, {shapes.backbone.name}, batch {shapes.batch:,} in chunks of {shapes.chunk:,},"
+        f" torch {torch.__version__}, load {load:.1f}",
+        highlight=False,
+    )
+    bench = Bench(shapes, device)
+    parts = bench.parts()
+    console.print(_parts_table(parts, floors="H200" in name and shapes == Shapes()))
+    compared = ratios(bench)
+    del bench
+    naive = compare_with_naive(shapes, device, os.cpu_count() or 1 if device.type == "cuda" else 0)
+    memory = [step_memory(replace(shapes, batch=size), device) for size in (shapes.batch // 16, shapes.batch)]
+    console.print(_ratios_table(compared, naive, memory))
+    if json_file is not None:
+        figures = {
+            "device": name,
+            "load_before": load,
+            "shapes": asdict(shapes),
+            "parts": [{**asdict(part), "seconds_computed": part.seconds} for part in parts],
+            "floors_of_one_h200": {part: asdict(floor) for part, floor in FLOORS.items()},
+            "ratios": asdict(compared),
+            "naive": {**asdict(naive), "ratio": naive.ratio},
+            "memory": [asdict(each) for each in memory],
+        }
+        write_json(json_file, figures)
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} CPU threads"
+
+
+def _parts_table(parts: list[Part], *, floors: bool) -> Table:
+    table = Table("part", "measured", "whole recipe (computed)", "H200 floor, share")
+    for part in parts:
+        floor = FLOORS[part.name].seconds(part.count) if floors and part.name in FLOORS else None
+        table.add_row(
+            part.name,
+            f"{part.rate:,.1f} {part.unit}/s",
+            f"{part.seconds:,.1f} s for {part.count:,}",
+            "-" if floor is None else f"{floor:.1f} s, {floor / part.seconds:.0%}",
+        )
+    total, pairs = sum(part.seconds for part in parts), max(part.count for part in parts)
+    table.add_row("one after the other", f"{pairs / total:,.1f} pairs/s", f"{total:,.1f} s for {pairs:,}", "-")
+    return table
+
+
+def _ratios_table(compared: Ratios, naive: NaiveComparison, memory: list[StepMemory]) -> Table:
+    table = Table("measured side by side", "")
+    table.add_row("text alone, captions padded to 77 / grouped by length", f"{compared.padded_over_grouped:.2f} x")
+    table.add_row("a whole step, padded / grouped", f"{compared.padded_over_grouped_step:.2f} x")
+    table.add_row("relative difference of their losses", f"{compared.loss_difference:.1e}")
+    table.add_row("and of their gradients", f"{compared.gradient_difference:.1e}")
+    table.add_row("a step with the gradient cache / all activations kept", f"{compared.cached_over_plain:.2f} x")
+    table.add_row("text alone, eager / compiled blocks", f"{compared.eager_over_compiled:.2f} x")
+    table.add_row(
+        f"naive loop / simzss fit, {naive.pairs:,} pairs of {naive.images:,} images, batch {naive.batch:,},"
+        f" {naive.workers} decoding processes",
+        f"{naive.ratio:.1f} x ({naive.naive_seconds:.1f} s / {naive.our_seconds:.1f} s)",
+    )
+    table.add_row("largest relative difference of their losses", f"{naive.loss_difference:.1e}")
+    for each in memory:
+        table.add_row(
+            f"memory of a step at batch {each.batch:,}, beyond weights and features; counted",
+            f"{each.measured:.2f} GB; {each.counted:.2f} GB",
+        )
+    return table

@@ -1,0 +1,70 @@
+"""`simzss concepts`: a table of grounded concepts from any caption corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from simzss.commands.progress import watching
+from simzss.concepts.bank import open_bank
+from simzss.concepts.extractor import BATCH_SIZE
+from simzss.concepts.mentions import Match
+from simzss.concepts.readers.bad_rows import OnError
+from simzss.concepts.readers.source import Reader, open_corpus
+from simzss.concepts.routes.pipelines import GAZETTEER, HOW_TO_INSTALL, default_pipeline
+from simzss.concepts.table.extraction import extract
+from simzss.concepts.table.format import Counts
+from simzss.concepts.table.highlight import to_page, to_terminal
+from simzss.concepts.table.plan import Plan, Shard
+from simzss.concepts.table.summary import make_report
+from simzss.concepts.table.workers import ExtractorRecipe
+from simzss.io.files import write_atomically
+
+
+def concepts(  # noqa: PLR0913  # one argument per option
+    source: Annotated[str, typer.Argument(help="captions: a file, a folder of files, or a Hugging Face data set")],
+    *,
+    output: Annotated[Path, typer.Option(help="folder of the concept table; an interrupted one is continued")],
+    bank: Annotated[str, typer.Option(help="benchmarks, or a file: one name per line, or JSON")] = "benchmarks",
+    nlp: Annotated[str | None, typer.Option(help="spaCy pipeline by name or path, or gazetteer")] = None,
+    match: Annotated[Match, typer.Option(help="when a two-word noun phrase counts")] = Match.EXACT,
+    reader: Annotated[Reader | None, typer.Option(help="how the source is written  [default: by its name]")] = None,
+    caption_column: Annotated[str | None, typer.Option(help="column (or number, from 1) of the caption")] = None,
+    key_column: Annotated[str | None, typer.Option(help="column (or number, from 1) of the image key")] = None,
+    on_error: Annotated[OnError, typer.Option(help="what a row without a usable caption does")] = OnError.STOP,
+    limit: Annotated[int | None, typer.Option(min=1, help="rows to read  [default: all]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes; does not change the result")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="captions read together; same result")] = BATCH_SIZE,
+    shard: Annotated[str, typer.Option(help="I/N: this run's share of N that write into one folder")] = "1/1",
+    report: Annotated[bool, typer.Option("--report", help="show what was found and what was missed")] = False,
+    html: Annotated[Path | None, typer.Option(help="write that report as a web page")] = None,
+) -> None:
+    """Find the concepts of a bank in captions, and write them as Parquet with character offsets."""
+    corpus = open_corpus(source, reader, caption_column, key_column)
+    names = open_bank(bank)
+    recipe = ExtractorRecipe(names, nlp or default_pipeline(), match, batch_size)
+    plan = Plan(corpus, recipe, on_error, limit)
+    console = Console(stderr=True)
+    if nlp is None and recipe.pipeline == GAZETTEER:
+        console.print(f"no spaCy pipeline is installed, so the gazetteer is used; {HOW_TO_INSTALL}", soft_wrap=True)
+    with watching(console, "captions", limit or corpus.about_rows()) as watcher:
+        manifest = extract(plan, output, workers, Shard.parse(shard), watcher)
+    if manifest.counts is None:
+        console.print(f"{output}: the share {shard} is done, other shares are not", soft_wrap=True)
+        return
+    _print_counts(console, output, manifest.counts, manifest.settings["pipeline"]["name"])
+    if report or html:
+        made = make_report(output, recipe.build())
+        if report:
+            Console().print(to_terminal(made))
+        if html:
+            write_atomically(html, to_page(made, corpus.source))
+
+
+def _print_counts(console: Console, output: Path, counts: Counts, pipeline: str) -> None:
+    console.print(
+        f"{output}: {counts.captions:,} captions, {counts.mentions:,} mentions, {counts.skipped:,} rows skipped "
+        f"({pipeline})",
+        soft_wrap=True,
+    )

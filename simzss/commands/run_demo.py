@@ -1,0 +1,53 @@
+"""`simzss demo`: the whole method on a small drawn world, in minutes and without any download."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from simzss.demo.results import draw_overlays, results_of, to_table, write_results
+from simzss.demo.run import DemoConfig, Method, run_demo
+from simzss.demo.world import WorldConfig
+from simzss.io.configs import Kind, find_config
+
+
+def demo(
+    *,
+    output: Annotated[
+        Path | None, typer.Option(help="folder for all that the demo leaves  [default: runs/demo, or runs/demo_METHOD]")
+    ] = None,
+    method: Annotated[Method, typer.Option(help="what to train")] = Method.SIMZSS,
+    seeds: Annotated[int, typer.Option(min=1, help="worlds and trainings to average over")] = 1,
+    pictures: Annotated[int, typer.Option(min=50, help="training pictures per world")] = WorldConfig.pictures,
+    context_bias: Annotated[
+        float, typer.Option(min=0, max=1, help="share of training pictures with a thing on its usual ground")
+    ] = WorldConfig.context_bias,
+    fit: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE of `simzss fit`, e.g. data.epochs=2; repeatable")
+    ] = None,
+) -> None:
+    """Draw a world, train a method on it (SimZSS: and its baseline), score it beside the probes, make the pictures."""
+    output = output or Path("runs/demo" if method is Method.SIMZSS else f"runs/demo_{method}")
+    world = WorldConfig(pictures=pictures, with_truth=min(WorldConfig.with_truth, pictures), context_bias=context_bias)
+    extra = tuple(f"--{pair}" for pair in fit or ())
+    settings = DemoConfig(method, recipes(method), find_config(Kind.PROTOCOL, "demo"), world, extra)
+    outcomes = [
+        run_demo(output / f"seed-{seed}", replace(settings, world=replace(world, seed=seed))) for seed in range(seeds)
+    ]
+    record = results_of(outcomes, settings)
+    write_results(output / "results.json", record)
+    draw_overlays(outcomes[0], settings, output / "overlays.png")
+    console = Console()
+    console.print(to_table(record))
+    console.print(
+        f"{record['seconds']['total']:.0f} seconds per seed; wrote {output}/results.json and overlays.png",
+        highlight=False,
+    )
+
+
+def recipes(method: Method) -> tuple[Path, ...]:
+    """The configurations of a method: SimZSS's, and what the others change in it."""
+    names = ["demo"] if method is Method.SIMZSS else ["demo", f"demo_{method}"]
+    return tuple(find_config(Kind.TRAIN, name) for name in names)

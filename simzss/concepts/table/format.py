@@ -1,0 +1,167 @@
+"""The concept table: a folder that any tool can read.
+
+    captions.concepts/
+      part-00000.parquet ...   one row per caption: key, caption, concepts
+      bank.json                the bank the ids belong to
+      manifest.json            what was read and how, and the counts once all is done
+
+Positions are character offsets into the caption as stored, so that a table serves any tokenizer. Part k holds the
+source rows k * rows_per_part onwards whoever wrote it, so parts do not depend on workers, shards or interruptions.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simzss.concepts.bank import ConceptBank
+from simzss.concepts.mentions import CaptionConcepts
+from simzss.errors import UserError
+from simzss.io.files import create_atomically, write_atomically, written_whole
+
+SCHEMA_VERSION = 1
+MANIFEST, BANK = "manifest.json", "bank.json"
+NUMBERS = ("id", "start", "end", "head_start", "head_end")
+CONCEPT = pa.struct(
+    [pa.field("id", pa.int32()), pa.field("name", pa.string())] + [(n, pa.int32()) for n in NUMBERS[1:]]
+)
+SCHEMA = pa.schema([("key", pa.string()), ("caption", pa.string()), ("concepts", pa.list_(CONCEPT))])
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a table, or a part of it, holds."""
+
+    rows: int
+    """Rows of the source, good and bad."""
+    skipped: int
+    """Bad rows among them, which are left out."""
+    captions: int
+    with_concepts: int
+    """Captions with at least one mention."""
+    mentions: int
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in COUNT_NAMES})
+
+
+COUNT_NAMES = tuple(field.name for field in fields(Counts))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a table was made from and how; `counts` is None until the table is finished."""
+
+    settings: dict[str, Any]
+    counts: Counts | None = None
+
+    def save(self, folder: Path, writer: str = "") -> None:
+        """Write it into the table's folder."""
+        write_atomically(folder / MANIFEST, self._text(), writer)
+
+    def create(self, folder: Path, writer: str = "") -> bool:
+        """Write it, unless the folder has a manifest already; whether it was written."""
+        return create_atomically(folder / MANIFEST, self._text(), writer)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read it from a table's folder.
+
+        Raises:
+            UserError: If the folder is no concept table, or one of another schema version.
+        """
+        try:
+            stored = json.loads((folder / MANIFEST).read_text("utf-8"))
+            version, counts = stored.pop("schema_version"), stored.pop("counts")
+            manifest = cls(stored, None if counts is None else Counts(**counts))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{folder} is not a concept table ({error}); `simzss concepts` writes one") from error
+        if version != SCHEMA_VERSION:
+            raise UserError(f"{folder} is a concept table of schema {version}, this version reads {SCHEMA_VERSION}")
+        return manifest
+
+    def _text(self) -> str:
+        counts = None if self.counts is None else asdict(self.counts)
+        return json.dumps({"schema_version": SCHEMA_VERSION, **self.settings, "counts": counts}, indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class ConceptTable:
+    """A finished table in memory."""
+
+    rows: pa.Table
+    bank: ConceptBank
+    manifest: Manifest
+
+
+def read_table(folder: str | Path) -> ConceptTable:
+    """Read a finished concept table.
+
+    Raises:
+        UserError: If there is none, or its run has not ended.
+    """
+    folder = Path(folder)
+    manifest = Manifest.load(folder)
+    if manifest.counts is None:
+        raise UserError(f"{folder} is not finished; start the same `simzss concepts` again, it continues")
+    parts = [pq.read_table(path, schema=SCHEMA) for path in part_paths(folder)]
+    return ConceptTable(pa.concat_tables(parts), ConceptBank.load(folder / BANK), manifest)
+
+
+def to_batch(keys: Sequence[str], found: Sequence[CaptionConcepts]) -> pa.RecordBatch:
+    """Rows of the table from what the extractor found."""
+    mentions = [mention for one in found for mention in one.mentions]
+    offsets = [0]
+    for one in found:
+        offsets.append(offsets[-1] + len(one.mentions))
+    columns = [
+        pa.array([mention.concept for mention in mentions], pa.int32()),
+        pa.array([mention.name for mention in mentions], pa.string()),
+        *(pa.array([getattr(mention, name) for mention in mentions], pa.int32()) for name in NUMBERS[1:]),
+    ]
+    concepts = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(columns, fields=list(CONCEPT)))
+    captions = pa.array([one.caption for one in found], pa.string())
+    return pa.RecordBatch.from_arrays([pa.array(keys, pa.string()), captions, concepts], schema=SCHEMA)
+
+
+def write_part(folder: Path, number: int, batches: Sequence[pa.RecordBatch], skipped: int) -> None:
+    """Write one part, whole or not at all; its counts stand in the file's own metadata."""
+    table = pa.Table.from_batches(batches, SCHEMA).combine_chunks()
+    sizes = table["concepts"].combine_chunks().value_lengths()
+    counts = Counts(
+        rows=table.num_rows + skipped,
+        skipped=skipped,
+        captions=table.num_rows,
+        with_concepts=sum(size > 0 for size in sizes.to_pylist()),
+        mentions=sum(sizes.to_pylist()),
+    )
+    stored = {f"simzss.{name}": str(count) for name, count in asdict(counts).items()}
+    with written_whole(part_path(folder, number)) as temporary:
+        pq.write_table(table.replace_schema_metadata(stored), temporary, compression="zstd")
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Where part `number` lies."""
+    return folder / f"part-{number:05d}.parquet"
+
+
+def part_paths(folder: Path) -> list[Path]:
+    """The parts that are there, in order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def read_counts(path: Path) -> Counts:
+    """The counts of one part, from its footer.
+
+    Raises:
+        UserError: If the file is no part of a concept table.
+    """
+    try:
+        stored = pq.read_schema(path).metadata or {}
+        return Counts(**{name: int(stored[f"simzss.{name}".encode()]) for name in COUNT_NAMES})
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); remove it and start the same command again") from error

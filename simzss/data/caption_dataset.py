@@ -1,0 +1,120 @@
+"""Image-caption pairs with their concepts, as a training set.
+
+Reads the concept table (made once by `simzss concepts`), joins it with a folder of images by file name, and knows which
+rows show the same image, so that an image is decoded, or passed through the frozen backbone, once for all its captions.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from simzss.concepts.bank import ConceptBank
+from simzss.concepts.table.format import read_table
+from simzss.data.sampler import BatchIndices
+from simzss.data.transforms import SeededCrop
+from simzss.errors import UserError
+from simzss.io.images import read_image
+
+NEVER = 2**33
+"""Longer than any run: a position in the stream below it is its own remainder."""
+MOST_CROPS = 2**63
+"""Crops that can be numbered."""
+
+
+class CaptionDataset:
+    """The pairs of a concept table and the crops of their images.
+
+    Args:
+        table: Folder that `simzss concepts` wrote.
+        images: Folder of the images; a row's key is a file name in it.
+        crop: Makes the crops.
+        views: Distinct crops per image; None for a new crop at every draw.
+        max_broken: Missing or unreadable images that may be left out.
+
+    Attributes:
+        bank: The bank the table was made with.
+        files: The distinct images, in the order of their first row.
+        pairs: The row of each pair; all rows, unless images were left out.
+
+    Raises:
+        UserError: If the table is missing or empty, or an image is missing.
+    """
+
+    def __init__(
+        self, table: Path, images: Path, crop: SeededCrop, views: int | None = None, max_broken: int = 0
+    ) -> None:
+        loaded = read_table(table)
+        self.bank: ConceptBank = loaded.bank
+        self.folder = images
+        self.crop, self.views, self.max_broken = crop, views, max_broken
+        keys = loaded.rows["key"].to_pylist()
+        self.files = list(dict.fromkeys(keys))
+        number = {key: index for index, key in enumerate(self.files)}
+        self.image_of_row = np.array([number[key] for key in keys], dtype=np.int64)
+        self.pairs = np.arange(len(keys))
+        self._require_images(table)
+        if len(self.files) * self.period > MOST_CROPS:
+            raise UserError(f"{table} names {len(self.files):,} images, more than can be numbered: split it")
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.pairs)
+
+    def crops(self, draws: BatchIndices) -> Int[np.ndarray, " batch"]:
+        """Which crop each draw shows: the place in the stream decides among those of its pair's image."""
+        return self.image_of_row[self.pairs[draws.pairs]] * self.period + draws.positions % self.period
+
+    def pixels(self, crop: int) -> UInt8[Tensor, "3 height width"]:
+        """One crop of one image: its number is image * period + view, and seeds it.
+
+        Raises:
+            UserError: If the image is missing or cannot be read.
+        """
+        path = self.folder / self.files[crop // self.period]
+        return self.crop(read_image(path, self.crop.size), seed=crop)
+
+    def leave_out(self, images: set[int], listed_in: Path) -> None:
+        """Drop the pairs of images that cannot be read.
+
+        Raises:
+            UserError: If there are more of them than `max_broken`.
+        """
+        if not images:
+            return
+        said = f"{len(images)} of {len(self.files)} images cannot be read, the first is {self.files[min(images)]}"
+        if len(images) > self.max_broken:
+            raise UserError(f"{said}; {listed_in} lists them: mend them, or raise data.max_broken")
+        warnings.warn(f"{said}; they are left out, see {listed_in}", stacklevel=2)
+        self.pairs = np.flatnonzero(~np.isin(self.image_of_row, list(images)))
+
+    @property
+    def period(self) -> int:
+        """BatchIndices after which the crops of an image repeat; practically never where every draw is cropped anew."""
+        return self.views or NEVER
+
+    @property
+    def num_crops(self) -> int:
+        """Distinct crops of the whole corpus.
+
+        Raises:
+            UserError: If every draw is cropped anew, so that there is no end of them.
+        """
+        if self.views is None:
+            raise UserError("features can be cached only of a fixed number of crops: set data.views (1 is usual)")
+        return len(self.files) * self.views
+
+    def _require_images(self, table: Path) -> None:
+        if not self.files:
+            raise UserError(f"the concept table {table} has no rows")
+        if not self.folder.is_dir():
+            raise UserError(f"no image folder at {self.folder}")
+        present = {path.name for path in self.folder.iterdir()}
+        missing = [name for name in self.files if name not in present and not (self.folder / name).is_file()]
+        if len(missing) > self.max_broken:  # up to there they are left out with the unreadable ones
+            raise UserError(
+                f"{self.folder} lacks {len(missing)} of the {len(self.files)} images that {table} names,"
+                f" the first is {missing[0]}"
+            )

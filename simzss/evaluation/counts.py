@@ -1,0 +1,89 @@
+"""What a run remembers of every image: its own confusion matrix (or classes by groups), sparse, in Parquet.
+
+The sums over images are the data set's confusion matrix; the rows themselves let an interrupted run continue, several
+processes share the work, and two runs be compared image by image. A shard is written whole or not at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int64
+
+from simzss.errors import UserError
+from simzss.evaluation.metrics import Matrix
+from simzss.io.files import written_whole
+
+SCHEMA = pa.schema(
+    {
+        "stem": pa.string(),
+        "stamp": pa.string(),
+        "truth": pa.list_(pa.int32()),
+        "prediction": pa.list_(pa.int32()),
+        "pixels": pa.list_(pa.int64()),
+    }
+)
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """The entries of an image's confusion matrix that are not zero."""
+
+    stem: str
+    stamp: str
+    """Of the files it was made from, see `simzss.evaluation.dataset.stamp_of`."""
+    truth: Int64[np.ndarray, " entries"]
+    prediction: Int64[np.ndarray, " entries"]
+    pixels: Int64[np.ndarray, " entries"]
+
+    @classmethod
+    def of_matrix(cls, stem: str, matrix: Int64[np.ndarray, "classes predictions"], stamp: str = "") -> "ImageCounts":
+        """Keep the entries that are not zero."""
+        truth, prediction = matrix.nonzero()
+        return cls(stem, stamp, truth, prediction, matrix[truth, prediction])
+
+
+def total(counts: Iterable[ImageCounts], classes: int) -> Matrix:
+    """The confusion matrix of all these images together."""
+    matrix = np.zeros((classes, classes), dtype=np.int64)
+    for image in counts:
+        matrix[image.truth, image.prediction] += image.pixels
+    return matrix
+
+
+def write_shard(path: Path, counts: Sequence[ImageCounts]) -> None:
+    """Write the counts of some images."""
+    columns = {name: [getattr(image, name) for image in counts] for name in SCHEMA.names}
+    with written_whole(path) as temporary:
+        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+
+
+def read_stamps(path: Path) -> list[tuple[str, str]]:
+    """Name and stamp of every image of a shard.
+
+    Raises:
+        UserError: If the file is no such shard.
+    """
+    columns = _read(path, pa.schema([SCHEMA.field("stem"), SCHEMA.field("stamp")]))
+    return list(zip(columns["stem"].to_pylist(), columns["stamp"].to_pylist(), strict=True))
+
+
+def read_shard(path: Path) -> list[ImageCounts]:
+    """Read the counts of some images.
+
+    Raises:
+        UserError: If the file is no such shard.
+    """
+    rows = _read(path, SCHEMA).to_pylist()
+    arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[2:]} for row in rows)
+    return [ImageCounts(row["stem"], row["stamp"], **columns) for row, columns in zip(rows, arrays, strict=True)]
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=schema)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: not a shard of counts ({error}); delete it and run again") from error

@@ -1,0 +1,78 @@
+"""Image files to RGB, one rule for the whole package: photographs are turned the way their EXIF tag asks.
+
+Captions and people speak of the upright photograph, so training, classification and segmentation see it upright. An
+image with a mask is another matter: readers differ in whether they obey the tag, and masks are never turned, so
+`simzss.evaluation.dataset` refuses such an image by `orientation_of`.
+
+Values keep their meaning. 16-bit greys are scaled to 8 bits, where PIL would clip them to white. Files of 32-bit
+numbers have no stated range and are refused, as are images of more than `MAX_PIXELS`, which would exhaust the memory.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from simzss.errors import UserError
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how to turn an image; 1 is upright."""
+MAX_PIXELS = 100_000_000
+"""The largest image that is decoded: 300 MB of RGB."""
+DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
+"""PIL's modes of 16-bit grey images."""
+
+
+def read_image(path: Path, smallest_side: int | None = None) -> Image.Image:
+    """Decode a photograph to upright RGB.
+
+    Args:
+        path: Any file that PIL reads; grey, palette and CMYK images are converted.
+        smallest_side: Pixels that both sides need; a JPEG is then decoded at the smallest sufficient scale.
+
+    Raises:
+        UserError: If the file is missing, broken, too large or no image.
+    """
+    return to_rgb(open_image(path, smallest_side), str(path))
+
+
+def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
+    """An image of any mode as upright RGB, 8 bits a channel.
+
+    Raises:
+        UserError: If its values are 32-bit numbers, whose range nobody states.
+    """
+    if image.mode in DEEP_GREY:
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in {"I", "F"}:
+        raise UserError(f"{name} holds 32-bit numbers: convert it to 8 or 16 bits a channel")
+    return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def to_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels of an RGB image, writable, so that torch can share them."""
+    return np.array(image)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """What the EXIF tag asks for; 1 is upright."""
+    return int(image.getexif().get(ORIENTATION, 1))
+
+
+def open_image(path: Path, smallest_side: int | None = None) -> Image.Image:
+    """Open an image file and decode it whole, values as stored; arguments and errors as for `read_image`."""
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(
+                    f"{path} has {image.width} x {image.height} pixels, {MAX_PIXELS:,} are allowed: shrink it"
+                )
+            if smallest_side is not None:
+                image.draft("RGB", (smallest_side, smallest_side))
+            image.load()
+            return image
+    except FileNotFoundError as error:
+        raise UserError(f"no image at {path}") from error
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"cannot read the image {path}: {error}; fetch it anew") from error

@@ -1,0 +1,102 @@
+"""Demos side by side: means and spreads as plain arithmetic says, and a line for every fault."""
+
+import json
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+import pytest
+
+from simzss.cli import run
+from simzss.demo.methods_table import COLUMNS, read_demo, to_markdown, to_rows, worlds_that_differ
+from simzss.errors import UserError
+
+KEYS = [column.key for column in COLUMNS]
+
+
+def scores(value: float, seeds: int = 3) -> dict[str, list[float] | None]:
+    return {key: [value + number / 100 for number in range(seeds)] for key in KEYS}
+
+
+def write(folder: Path, methods: dict[str, Any], seeds: int = 3, **world: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    settings = {"seeds": seeds, "world": {"pictures": 9, "seed": 0} | world, "protocol": {"name": "demo"}}
+    content = {"method": next(iter(methods), ""), "methods": methods, "settings": settings}
+    (folder / "results.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_rows_are_methods_and_cells_mean_and_spread(tmp_path: Path) -> None:
+    folders = [
+        write(tmp_path / "a", {"simzss": scores(0.3), "global_only": scores(0.1)}),
+        write(tmp_path / "b", {"pacl": scores(0.2, 1)}, seeds=1),
+    ]
+    heads, *rows = to_rows([read_demo(folder) for folder in folders])
+    assert heads[:3] == ["method", "seeds", "mIoU"]
+    assert [row[:2] for row in rows] == [["simzss", "3"], ["global_only", "3"], ["pacl", "1"]]
+    values = [0.3, 0.31, 0.32]
+    assert rows[0][2] == f"{100 * mean(values):.1f} ± {100 * pstdev(values):.1f}" == "31.0 ± 0.8"
+    assert rows[2][2:] == ["20.0"] * 6 + ["0"]
+
+
+def test_a_method_of_two_demos_is_told_apart_and_what_was_not_measured_is_a_question_mark(tmp_path: Path) -> None:
+    partial = scores(0.5) | {"jaccard": None}
+    del partial["top1"]
+    folders = [write(tmp_path / "a", {"pacl": partial}), write(tmp_path / "b", {"pacl": scores(0.2)}, context_bias=0.5)]
+    demos = [read_demo(folder) for folder in folders]
+    _, first, second = to_rows(demos)
+    assert (first[0], second[0]) == (f"pacl ({folders[0]})", f"pacl ({folders[1]})")
+    assert (first[2 + KEYS.index("jaccard")], first[2 + KEYS.index("top1")]) == ("?", "?")
+    assert "?" not in second
+    assert worlds_that_differ(demos) == ["world context_bias: None / 0.5"]
+    lines = to_markdown(demos).splitlines()
+    assert len(lines) == 4
+    assert {line.count("|") for line in lines} == {len(KEYS) + 3}
+
+
+def test_the_command_prints_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    folders = [write(tmp_path / name, {name: scores(0.3)}) for name in ("simzss", "pacl", "clippy")]
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "markdown")}
+    run(["compare", *map(str, folders), *(word for name, path in files.items() for word in (f"--{name}", str(path)))])
+    told = capsys.readouterr().out
+    assert all(word in told for word in ("clippy", "31.0 ± 0.8", "Jaccard", f"wrote {files['markdown']}"))
+    assert "| pacl | 3 | 31.0 ± 0.8 |" in files["markdown"].read_text()
+    rows = json.loads(files["json"].read_text())["rows"]
+    assert [row["method"] for row in rows] == ["simzss", "pacl", "clippy"]
+    assert rows[0]["scores"]["miou"]["per_seed"] == [0.3, 0.31, 0.32]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read (No such file or directory); give folders that `simzss demo` wrote"),
+        ("{", "no results of `simzss demo`"),
+        ("[]", "no results of `simzss demo`"),
+        ('{"benchmarks": {}}', "no results of `simzss demo`"),
+        ('{"methods": {"pacl": 3}, "settings": {"seeds": 1}}', "no results of `simzss demo`"),
+        ('{"methods": {"pacl": {"miou": ["x"]}}, "settings": {"seeds": 1}}', "no results of `simzss demo`"),
+        ('{"methods": {"pacl": {"miou": [1]}}, "settings": {"seeds": 2}}', "pacl has not 2 numbers of 'miou'"),
+    ],
+)
+def test_a_folder_of_something_else_is_named(tmp_path: Path, content: str | None, complaint: str) -> None:
+    good, bad = write(tmp_path / "good", {"pacl": scores(0.3)}), tmp_path / "bad"
+    bad.mkdir()
+    if content is not None:
+        (bad / "results.json").write_text(content)
+    with pytest.raises(UserError) as raised:
+        run(["compare", str(good), str(bad)])
+    assert str(raised.value).startswith(f"{bad / 'results.json'}: {complaint}")
+    assert "\n" not in str(raised.value)
+
+
+def test_the_number_and_kind_of_folders_is_checked(tmp_path: Path) -> None:
+    demo = write(tmp_path / "a", {"pacl": scores(0.3)})
+    with pytest.raises(UserError, match="one demo has nothing to stand beside"):
+        run(["compare", str(demo)])
+    with pytest.raises(UserError, match="give two output folders of `simzss evaluate`, or two or more"):
+        run(["compare", str(tmp_path), str(tmp_path), str(tmp_path)])
+    with pytest.raises(UserError, match="--markdown is for demos"):
+        run(["compare", str(tmp_path), str(tmp_path), "--markdown", str(tmp_path / "x.md")])

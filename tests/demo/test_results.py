@@ -1,0 +1,58 @@
+"""What the demo writes: the agreed keys, means and spread as plain arithmetic says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simzss.commands.run_demo import recipes
+from simzss.demo.measures import ThingAccuracy
+from simzss.demo.results import results_of, to_table, write_results
+from simzss.demo.run import DemoConfig, Measures, Method, Outcome
+from simzss.demo.scenes import CLASSES
+from simzss.demo.world import World, WorldConfig
+from simzss.evaluation.metrics import Scores
+from simzss.io.configs import Kind, find_config
+from simzss.segmentation.protocol import ClassToken
+
+CONFIG = DemoConfig(Method.SIMZSS, recipes(Method.SIMZSS), find_config(Kind.PROTOCOL, "demo"), WorldConfig())
+NAMES = ("simzss", "global_only", "cosine_probe", "prototypes", "concept_only", "chance")
+
+
+def outcome(value: float) -> Outcome:
+    iou = np.full(len(CLASSES), value)
+    iou[0] = np.nan
+    scores = Scores(value, value, value, value, iou, iou, np.ones(len(CLASSES), dtype=np.int64))
+    tokens = {"simzss": ClassToken.MENTION, "global_only": ClassToken.EOS}
+    measures = dict.fromkeys(tokens, Measures(ThingAccuracy(value, value, value / 2, 10), value))
+    seconds = {"simzss": 100 * value, "global_only": value, "total": value}
+    models = {name: Path(name) for name in tokens}
+    return Outcome(
+        Path("seed-0"), World(Path("world")), models, tokens, dict.fromkeys(NAMES, scores), measures, seconds
+    )
+
+
+def test_results_have_the_agreed_keys(tmp_path: Path) -> None:
+    write_results(tmp_path / "results.json", results_of([outcome(0.25)], CONFIG))
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert {"simzss", "global_only", "cosine_probe", "prototypes", "chance"} <= set(record["miou"])
+    assert {"method", "methods", "miou", "per_class", "seconds", "settings"} == set(record)
+    assert record["miou"]["simzss"] == 0.25
+    assert record["per_class"]["simzss"]["car"] == 0.25
+    assert record["per_class"]["simzss"][CLASSES[0]] is None
+    assert record["settings"]["class_token"] == {"simzss": "mention", "global_only": "eos"}
+
+
+def test_several_seeds_give_mean_and_spread() -> None:
+    record = results_of([outcome(value) for value in (0.2, 0.3, 0.7)], CONFIG)
+    assert record["miou"]["simzss"] == pytest.approx(0.4)
+    assert record["spread"]["simzss"] == pytest.approx(np.std([0.2, 0.3, 0.7]))
+    assert record["per_seed"]["chance"] == [0.2, 0.3, 0.7]
+    assert record["per_class"]["simzss"]["car"] == pytest.approx(0.4)
+    assert record["methods"]["simzss"]["train_seconds"] == pytest.approx([20, 30, 70])
+    assert record["methods"]["simzss"]["top1_unusual"] == [0.1, 0.15, 0.35]
+
+
+def test_the_table_shows_every_row() -> None:
+    assert to_table(results_of([outcome(0.25)], CONFIG)).row_count == len(NAMES)

@@ -1,0 +1,104 @@
+"""Comparisons of runs: counting against repetition, intervals against cases where the answer is known."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simzss.errors import UserError
+from simzss.evaluation.comparison import class_iou, compare_runs, load_run, parts_of, settings_that_differ
+from simzss.evaluation.counts import ImageCounts, total, write_shard
+from simzss.evaluation.metrics import scores_of
+
+NAMES = ["cat", "dog", "sky", "unicorn"]
+
+
+def some_counts(seed: int, right: float, images: int = 60) -> list[ImageCounts]:
+    """Images whose pixels are right with a given probability; nobody ever meets a unicorn."""
+    rng = np.random.default_rng(seed)
+    counts = []
+    for index in range(images):
+        truth = rng.integers(0, 3, 200)
+        prediction = np.where(rng.random(200) < right, truth, rng.integers(0, 3, 200))
+        matrix = np.zeros((4, 4), dtype=np.int64)
+        np.add.at(matrix, (truth, prediction), 1)
+        counts.append(ImageCounts.of_matrix(f"{index:03d}", matrix))
+    return counts
+
+
+def write_run(folder: Path, counts: list[ImageCounts], **protocol: object) -> Path:
+    write_shard(folder / "counts" / "pets" / "000000.parquet", counts[:40])
+    write_shard(folder / "counts" / "pets" / "000040.parquet", counts[40:])
+    results = {
+        "benchmarks": {"pets": {"images": len(counts), "classes": {name: {} for name in NAMES}}},
+        "specs": {"pets": "1"},
+        "protocol": {"name": "tcl"} | protocol,
+    }
+    (folder / "results.json").write_text(json.dumps(results | {"code": {}, "precision": "float32"}))
+    return folder
+
+
+def test_draws_equal_repeated_images() -> None:
+    counts = some_counts(0, 0.7, images=5)
+    drawn = [0, 0, 3, 4, 4]
+    weights = np.bincount(drawn, minlength=5)[None]
+    expected = scores_of(total((counts[index] for index in drawn), 4)).class_iou
+    np.testing.assert_allclose(class_iou(weights, parts_of(counts, 4))[0], expected, atol=1e-12)
+
+
+def test_a_run_differs_from_itself_by_nothing(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path / "a", some_counts(0, 0.7)))
+    (comparison,) = compare_runs(run, run)
+    assert (comparison.difference, comparison.low, comparison.high) == (0.0, 0.0, 0.0)
+    assert comparison.names == tuple(NAMES)
+
+
+def test_a_clear_difference_excludes_zero_and_holds_the_truth(tmp_path: Path) -> None:
+    counts = some_counts(0, 0.6), some_counts(0, 0.8)
+    runs = [load_run(write_run(tmp_path / name, part)) for name, part in zip("ab", counts, strict=True)]
+    (comparison,) = compare_runs(runs[0], runs[1])
+    expected = scores_of(total(counts[1], 4)).miou - scores_of(total(counts[0], 4)).miou
+    assert comparison.difference == pytest.approx(expected, abs=1e-12)
+    assert 0 < comparison.low < expected < comparison.high < 2 * expected
+    assert np.isnan(comparison.first[3])
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says(tmp_path: Path) -> None:
+    """Both runs are equally good, so that the true difference is 0: of 40 intervals of 95 %, few miss it."""
+    missed = 0
+    for seed in range(40):
+        parts = some_counts(2 * seed, 0.7, images=50), some_counts(2 * seed + 1, 0.7, images=50)
+        runs = [load_run(write_run(tmp_path / f"{name}{seed}", part)) for name, part in zip("ab", parts, strict=True)]
+        (comparison,) = compare_runs(runs[0], runs[1])
+        missed += not comparison.low <= 0 <= comparison.high
+    assert missed <= 6
+
+
+def test_runs_on_other_images_or_benchmarks_are_refused(tmp_path: Path) -> None:
+    run = load_run(write_run(tmp_path / "a", some_counts(0, 0.7)))
+    fewer = load_run(write_run(tmp_path / "b", some_counts(0, 0.7, images=50)))
+    with pytest.raises(UserError, match=r"pets: .* looked at different images"):
+        compare_runs(run, fewer)
+    other = load_run(write_run(tmp_path / "c", some_counts(0, 0.7)))
+    other.results["benchmarks"] = {"cars": {}}
+    with pytest.raises(UserError, match="no benchmark in common"):
+        compare_runs(run, other)
+    with pytest.raises(UserError, match=r"results\.json: not written by"):
+        load_run(tmp_path)
+
+
+def test_results_without_their_counts_or_with_other_classes_are_refused(tmp_path: Path) -> None:
+    run, same = (load_run(write_run(tmp_path / name, some_counts(0, 0.7))) for name in "ab")
+    same.results["specs"] = {"pets": "2"}
+    with pytest.raises(UserError, match=r"pets: .* evaluated other classes"):
+        compare_runs(run, same)
+    shutil.rmtree(tmp_path / "a" / "counts")
+    with pytest.raises(UserError, match="pets: counts of 0 images, results of 60; delete it and evaluate"):
+        compare_runs(run, run)
+
+
+def test_other_settings_are_told(tmp_path: Path) -> None:
+    runs = [load_run(write_run(tmp_path / str(crop), some_counts(0, 0.7), crop=crop)) for crop in (224, 448)]
+    assert settings_that_differ(*runs) == ["protocol crop: 224 / 448"]

@@ -1,0 +1,42 @@
+"""Two processes share the shards of a run; their sums equal those of one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from simzss.evaluation import resumable
+from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.runner import evaluate_benchmark, evaluate_groups
+from simzss.segmentation.segmenter import Segmenter
+from tests.evaluation.test_runner import RESIZED
+from tests.evaluation.trees import oracle_for, write_tree
+from tests.evaluation.variants import uncounted
+from tests.processes import on_processes
+
+
+def evaluate_share(root: Path) -> torch.Tensor:
+    resumable.IMAGES_PER_SHARD = 1
+    benchmark = uncounted("ade20k")
+    segmenter = Segmenter(oracle_for(benchmark), RESIZED)
+    (result,) = evaluate(segmenter, [benchmark], root / "data", root / "out", bottom_up=True)
+    assert result.grouping is not None
+    groups = torch.tensor([result.grouping.total, result.grouping.images], dtype=torch.float64)
+    return torch.cat([torch.from_numpy(result.matrix).double().flatten(), groups])
+
+
+@pytest.mark.distributed
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    benchmark = uncounted("ade20k")
+    masks = write_tree(tmp_path / "data", benchmark)
+    together = on_processes(2, evaluate_share, tmp_path)
+    segmenter = Segmenter(oracle_for(benchmark), RESIZED)
+    alone = evaluate_benchmark(segmenter, benchmark, tmp_path / "data")
+    assert np.array_equal(together[:-2].numpy(), alone.matrix.flatten())
+    assert alone.matrix.sum() > 0
+    groups = evaluate_groups(segmenter, benchmark, tmp_path / "data")
+    assert together[-2:].tolist() == pytest.approx([groups.total, groups.images], abs=1e-12)
+    assert 0 < groups.images < len(masks)  # one mask is ignored as a whole
+    shards = [len(list((tmp_path / "out" / kind).rglob("*.parquet"))) for kind in ("counts", "groups")]
+    assert shards == [len(masks)] * 2 == [5, 5]  # an odd number, nothing done twice

@@ -1,0 +1,43 @@
+"""What may be continued in a folder, and what may not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from simzss.errors import UserError
+from simzss.evaluation import provenance
+from simzss.evaluation.provenance import Record, claim, read_json, source_hash, spec_hash
+from simzss.evaluation.spec import load_benchmark
+
+RUN: Record = {"model": {"path": "a/model", "weights": "f00"}, "limit": None, "specs": {"voc20": "1"}}
+
+
+def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path: Path) -> None:
+    claim(tmp_path, RUN)
+    claim(tmp_path, RUN | {"model": {"path": "b/model", "weights": "f00"}})
+    with pytest.raises(UserError, match=r"another model weights \(f00 instead of bad\)"):
+        claim(tmp_path, RUN | {"model": {"path": "a/model", "weights": "bad"}})
+
+
+def test_every_benchmark_claimed_is_remembered(tmp_path: Path) -> None:
+    claim(tmp_path, RUN)
+    both = claim(tmp_path, RUN | {"specs": {"ade20k": "2"}})
+    assert both["specs"] == read_json(tmp_path / "run.json", ["specs"])["specs"] == {"voc20": "1", "ade20k": "2"}
+    claim(tmp_path, RUN)
+    with pytest.raises(UserError, match=r"another specs ade20k \(2 instead of 3\)"):
+        claim(tmp_path, RUN | {"specs": {"ade20k": "3"}})
+
+
+def test_only_what_decides_a_score_counts_in_a_description() -> None:
+    voc = load_benchmark("voc20")
+    assert spec_hash(replace(voc, title="VOC", source="Oxford", obtain="ask")) == spec_hash(voc)
+    swapped = (voc.names[1], voc.names[0], *voc.names[2:])
+    assert spec_hash(replace(voc, names=swapped)) != spec_hash(voc) != spec_hash(replace(voc, variants={}))
+
+
+@pytest.mark.parametrize("package", ["modeling", "objectives", "segmentation", "benchmarks"])
+def test_the_code_of_every_room_that_decides_a_score_counts(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = source_hash()
+    monkeypatch.setattr(provenance, "PACKAGES", [name for name in provenance.PACKAGES if name != package])
+    assert source_hash() != whole
