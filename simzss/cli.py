@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> None:
         if name in COMMANDS:
             function, rest = load(COMMANDS[name][0]), arguments[words:]
             if name == "fit":  # its options are the keys of a YAML: LightningCLI reads them
-                function(rest)
+                print(f"trained: {function(rest)}")
             else:
                 call(function, f"simzss {name}", rest)
             return

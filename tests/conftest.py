@@ -1,5 +1,6 @@
 """What every test may use: where the real data lies, and a calm number of threads."""
 
+import json
 import os
 from pathlib import Path
 
@@ -15,3 +16,16 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"no real data at {path} (set SIMZSS_SHARED)")
     return path
+
+
+@pytest.fixture(scope="session")
+def coco_annotations(shared: Path) -> dict[int, str]:
+    """The captions of COCO val2017 by their annotation id."""
+    path = shared / "data" / "coco_captions_val2017" / "captions_val2017.json"
+    return {row["id"]: row["caption"] for row in json.loads(path.read_text("utf-8"))["annotations"]}
+
+
+@pytest.fixture(scope="session")
+def coco_captions(coco_annotations: dict[int, str]) -> list[str]:
+    """The captions of COCO val2017."""
+    return list(coco_annotations.values())

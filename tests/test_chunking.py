@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from simzss import memory
+from simzss import chunking
 from simzss.losses.contrastive import symmetric_info_nce
 from simzss.modeling.pooling import similarity_pool
 
@@ -28,7 +28,7 @@ def values_and_gradients() -> dict[str, Tensor]:
 
 def test_whole_and_pieces_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = values_and_gradients()
-    monkeypatch.setattr(memory, "ROWS_TOGETHER", 2)
+    monkeypatch.setattr(chunking, "ROWS_TOGETHER", 2)
     pieces = values_and_gradients()
     for name, expected in whole.items():
         torch.testing.assert_close(pieces[name], expected, rtol=1e-12, atol=1e-15, msg=name)

@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from simzss import cli
+from simzss.benchmarks import packaged_benchmark
 from simzss.evaluation.spec import load_benchmark
 from simzss.training.callbacks import read_metrics
 from tests.instance_masks import draw_instance_masks
@@ -65,8 +66,7 @@ def write_yamls(folder: Path) -> None:
     """Recipe, protocol, and the description of the benchmark: COCO-Object's, with other paths."""
     (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     (folder / "protocol.yaml").write_text(yaml.safe_dump(PROTOCOL))
-    packaged = Path(cli.__file__).parent / "benchmarks" / "specs" / "coco_object.yaml"
-    description = yaml.safe_load(packaged.read_text())
+    description = yaml.safe_load(packaged_benchmark("coco_object").read_text())
     paths = {"images": "images/{stem}.jpg", "masks": "masks/{stem}.png", "split": "val.txt", "count": None}
     (folder / "mini.yaml").write_text(yaml.safe_dump(description | paths))
     benchmark = load_benchmark(str(folder / "mini.yaml"))

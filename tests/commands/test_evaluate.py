@@ -198,7 +198,7 @@ def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_wr
         (["--device", "cuda:9"], "device 'cuda:9' is not there"),
         (["--limit", "0"], "limit"),
         (["--precision", "float8"], "precision"),
-        (["--protocol", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["--protocol", "nowhere.yaml"], "no file nowhere.yaml"),
         (["--benchmarks", "voc22"], "no benchmark 'voc22'"),
     ],
 )

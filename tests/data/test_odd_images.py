@@ -61,9 +61,10 @@ def test_when_drawn(corpus: Corpus, images: Path, tmp_path: Path) -> None:
     assert torch.equal(grey[0], grey[1])
     assert torch.equal(grey[0], grey[2])
     assert (row == row[:, :1]).all()  # one row, stretched
-    noise().save(tmp_path / "upright.jpg", "JPEG")  # the same bytes without the tag: pixels are taken as stored
-    with Image.open(tmp_path / "upright.jpg") as upright:
-        assert torch.equal(rotated, data.crop(upright.convert("RGB"), seed=ROTATED))
+    noise().save(tmp_path / "stored.jpg", "JPEG")
+    with Image.open(tmp_path / "stored.jpg") as stored:  # the same bytes without the tag
+        turned = stored.convert("RGB").transpose(Image.Transpose.ROTATE_270)
+        assert torch.equal(rotated, data.crop(turned, seed=ROTATED))
     plain = np.asarray(data.crop(noise(), seed=CMYK), dtype=np.int64)
     assert np.abs(found.pixels[CMYK].numpy() - plain).mean() < 2  # colours, not their negative
     palette = np.asarray(data.crop(noise("P").convert("RGB"), seed=PALETTE))
