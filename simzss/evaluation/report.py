@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -32,15 +33,26 @@ COLUMNS = {
 """The eight in the order papers print them."""
 
 
+class LearntFrom(StrEnum):
+    """What a method needs beyond the pretrained towers that all start from."""
+
+    CAPTIONS = "captions"
+    MODELS = "other models"
+    """A second network, as a teacher or at inference."""
+    MASKS = "masks"
+    """Masks that people drew, its own or those of a segmenter that it asks."""
+
+
 @dataclass(frozen=True)
 class Published:
     """A row of figures that somebody else measured."""
 
     method: str
+    learnt_from: LearntFrom
+    source: str
+    """Where the figures were read."""
     miou: dict[str, float]
-    missing: str = "?"
-    """What stands for a benchmark without a figure."""
-    note: str = ""
+    """In percent, by benchmark; what is not here was not read by us."""
 
 
 @cache
@@ -113,12 +125,12 @@ def markdown(results: Record) -> str:
     lines = [f"# Zero-shot segmentation: {model['path']}", "", _settings_line(results), "", *_names_line(results)]
     if any(key in EIGHT for key in benchmarks):
         own = {key: _percent(record["miou"]) + ("†" if record["limited"] else "") for key, record in benchmarks.items()}
-        rows = [_row("**this run**", "yes" if protocol["pamr"] else "no", own, "")]
-        for row in published_rows():
-            figures = {key: f"{value:.1f}" for key, value in row.miou.items()}
-            rows.append(_row(row.method + (f" ({row.note})" if row.note else ""), "no", figures, row.missing))
-        lines += ["## mIoU, percent", "", _row("", "PAMR", COLUMNS, ""), "|---|---|" + "---|" * len(COLUMNS), *rows, ""]
-        lines += ["`?`: not read in the paper by us. `-`: not reported. Only the first row was measured here.", ""]
+        rows = [_row("**this run**", "", "yes" if protocol["pamr"] else "no", own, "")]
+        rows += [_published_row(row) for row in published_rows()]
+        head = [_row("", "learnt from", "PAMR", COLUMNS, ""), "|---|---|---|" + "---|" * len(COLUMNS)]
+        lines += ["## mIoU, percent", "", *head, *rows, ""]
+        lines += ["`?`: not read by us. Only the first row was measured here; the others were read here:", ""]
+        lines += [*(f"- {row.method}: {row.source}" for row in published_rows()), ""]
     if results["limited"]:
         lines += ["† Not all images were looked at (`--limit`): this compares with nothing published.", ""]
     heads = ["benchmark", "images", *(heading for heading, _ in shown_scores(results))]
@@ -151,8 +163,12 @@ def _names_line(results: Record) -> list[str]:
     return [f"Class names: `{variant}`; standard where it renames nothing: {', '.join(standard)}.", ""]
 
 
-def _row(title: str, pamr: str, cells: Mapping[str, str], missing: str) -> str:
-    return f"| {title} | {pamr} | " + " | ".join(cells.get(key, missing) for key in COLUMNS) + " |"
+def _published_row(row: Published) -> str:
+    return _row(row.method, row.learnt_from, "no", {key: f"{value:.1f}" for key, value in row.miou.items()}, "?")
+
+
+def _row(title: str, learnt_from: str, pamr: str, cells: Mapping[str, str], missing: str) -> str:
+    return f"| {title} | {learnt_from} | {pamr} | " + " | ".join(cells.get(key, missing) for key in COLUMNS) + " |"
 
 
 def shown_scores(results: Record) -> list[tuple[str, str]]:

@@ -45,9 +45,10 @@ def test_scores_stand_beside_published_rows_and_unknown_ones_stay_unknown() -> N
     expected = (1 / 2 + 2 / 3 + 16) / 18
     assert f"| {100 * expected:.2f} |" in lines["this run"]
     assert lines["this run"].count("-†") == 1  # nothing was labelled in the limited VOC21
-    assert lines["TCL"] == "| TCL | no | 77.5 | 30.3 | 19.6 | 23.5 | 14.9 | 51.2 | 24.3 | 30.4 |"
-    assert lines["SimZSS ViT-B/14, LAION-400M (VOC21 as quoted by another paper)"].count("?") == 7
-    assert lines["Talk2DINO ViT-B"].endswith("| - | - | - |")
+    assert lines["TCL"] == "| TCL | captions | no | 77.5 | 30.3 | 19.6 | 23.5 | 14.9 | 51.2 | 24.3 | 30.4 |"
+    assert lines["SimZSS ViT-B/14, LAION-400M"].count("?") == 7
+    assert lines["Talk2DINO ViT-B"].endswith("| ? | ? | ? |")
+    assert all(f"- {row.method}: {row.source}" in text for row in published_rows())
 
 
 def test_benchmarks_that_the_variant_renames_nothing_in_are_named() -> None:
