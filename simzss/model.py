@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import torch
 from jaxtyping import Float
@@ -229,8 +229,14 @@ def backbone_config(values: dict[str, Any]) -> BackboneConfig:
 def _with_choices(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     """Constructor arguments as JSON holds them, with texts turned back into the choices they name."""
     hints = get_type_hints(kind.__init__)  # type: ignore[misc]
-    choices = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Enum)}
-    return {name: choices[name](value) if name in choices else value for name, value in values.items()}
+    return {name: _choice(hints.get(name), value) for name, value in values.items()}
+
+
+def _choice(hint: Any, value: Any) -> Any:
+    for kind in get_args(hint) or (hint,):
+        if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
+            return kind(value)
+    return tuple(map(tuple, value)) if isinstance(value, list) else value
 
 
 def _subclasses(parent: type[Objective]) -> Iterable[type[Objective]]:

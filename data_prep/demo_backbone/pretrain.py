@@ -42,7 +42,7 @@ BACKBONE = BackboneConfig(
     weights="random",
     options={"patch_size": 14, "img_size": SIZE, "embed_dim": 128, "depth": 4, "num_heads": 4},
 )
-"""The architecture; the configuration of the demo names the same with `weights: demo`."""
+"""The architecture; the configuration of the demo names the same."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ from simzss.segmentation.segmenter import Segmenter
 from simzss.training.fit import fit
 
 GLOBAL_ONLY, CHANCE = "global_only", "chance"
+BACKBONE = Path(__file__).with_name("backbone.safetensors")
+"""The weights of the demo's frozen ViT; `data_prep.demo_backbone` tells how they were made."""
 NO_CONCEPT_LOSS = "--model.objective.init_args.concept_weight=0"
 
 
@@ -145,6 +147,7 @@ def train(folder: Path, name: str, world: World, config: DemoConfig, arguments: 
     """Train one model, as `simzss fit` does; those with a frozen backbone share its features."""
     settings = {
         "--run": folder / name,
+        "--model.backbone.weights": BACKBONE,
         "--data.table": folder / "concepts",
         "--data.images": world.images,
         "--data.cache_dir": folder / "features",

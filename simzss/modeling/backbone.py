@@ -1,4 +1,4 @@
-"""The vision backbone: any timm ViT, frozen unless a method trains it.
+"""The vision backbone: any ViT or convolutional network of timm, frozen unless a method trains it.
 
 The only user of timm. Frozen means: no gradients, evaluation mode even after `.train()`, nothing for an optimiser to
 find, and no weights in checkpoints; a checkpoint names the backbone and keeps the hash of its weights instead.
@@ -8,8 +8,6 @@ Source: SimZSS (arXiv 2406.16085, section 3.1): class token and patches after th
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from pathlib import Path
@@ -18,16 +16,18 @@ from typing import Any
 import timm
 import torch
 from jaxtyping import Float, Int, UInt8
+from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.layers import PatchEmbed
 from torch import Tensor, nn
-from torch.nn import functional
 
 from simzss.errors import UserError
-from simzss.modeling.patch_drop import ChosenPatches
+from simzss.modeling.vision_towers import tower_of
 from simzss.types import ImageFeatures
 
 RGB = tuple[float, float, float]
+
+VITS_OF_ANY_SIZE = {"vision_transformer", "eva", "deit"}
+"""timm's files whose models take images of any size once they are asked to."""
 
 
 class PixelStatistics(StrEnum):
@@ -44,18 +44,20 @@ class BackboneConfig:
     """Which vision backbone, with which weights."""
 
     name: str = "vit_base_patch14_reg4_dinov2.lvd142m"
-    """A ViT of timm's; the part after the dot names the pretrained weights."""
+    """A ViT or convolutional network of timm's; the part after the dot names the pretrained weights."""
     weights: str = "pretrained"
-    """`pretrained` (timm's, fetched once from the Hugging Face hub), `random`, `demo` (those that come with the
-    package), or the path of a safetensors file with timm's tensor names."""
+    """`pretrained` (timm's, fetched once from the Hugging Face hub), `random`, or the path of a safetensors file with
+    timm's tensor names."""
     options: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the timm model, e.g. {depth: 4}."""
-    statistics: PixelStatistics = PixelStatistics.own
-    """Which mean and deviation the pixels are normalised with."""
+    """Further arguments of the timm model, e.g. {depth: 4} or {output_stride: 16}."""
+    statistics: PixelStatistics | tuple[RGB, RGB] = PixelStatistics.own
+    """Which mean and deviation of RGB in [0, 1] the pixels are normalised with: a name, or the six numbers."""
+    stage: str | None = None
+    """The stage of a convolutional network whose cells are the patches, by timm's name (`stages.2`); null: the last."""
 
 
 class ImageBackbone(nn.Module):
-    """A timm ViT that turns images into a class token and a grid of patches.
+    """A model of timm that turns images into a class token and a grid of patches (of a convolutional network: cells).
 
     Args:
         config: Which model and which weights.
@@ -68,16 +70,16 @@ class ImageBackbone(nn.Module):
         pixel_mean, pixel_std: Statistics of RGB in [0, 1] to normalise images with.
 
     Raises:
-        UserError: If timm has no such ViT, or its weights are missing or do not fit.
+        UserError: If timm has no such model, or its weights or stage are missing or do not fit.
     """
 
     def __init__(self, config: BackboneConfig, *, trained: bool = False) -> None:
         super().__init__()
         self.config, self.trained = config, trained
         self.model = _create(config)
-        self.dim: int = self.model.embed_dim
-        self.patch_size: int = self.model.patch_embed.patch_size[0]
-        self.num_prefix_tokens: int = self.model.num_prefix_tokens
+        self.tower = tower_of(self.model, config.name, config.stage)
+        self.dim, self.patch_size = self.tower.dim, self.tower.patch_size
+        self.num_prefix_tokens = self.tower.num_prefix_tokens
         self.pixel_mean, self.pixel_std = _statistics(config.statistics, self.model)
         self.requires_grad_(trained)
         self.train(trained)
@@ -108,7 +110,7 @@ class ImageBackbone(nn.Module):
                 embeddings are resampled to it (PACL, arXiv 2212.04994, section 3).
 
         Raises:
-            UserError: If the size is no multiple of the patch, the stride does not divide it, or this kind of ViT
+            UserError: If the size is no multiple of the patch, the stride does not divide it, or this kind of network
                 cannot do what is asked.
         """
         height, width = images.shape[-2:]
@@ -117,58 +119,13 @@ class ImageBackbone(nn.Module):
                 f"an image of {height} x {width} pixels is no multiple of the patch of {self.patch_size} pixels of"
                 f" {self.config.name}: resize or pad it"
             )
-        step = stride or self.patch_size
-        watched = torch.set_grad_enabled(self.trained and torch.is_grad_enabled())
-        with watched, self._seeing(kept), self._stepping(step):
-            tokens = self.model.forward_features(self._widened(images, step))
-        return ImageFeatures(
-            cls=tokens[:, 0],
-            patches=tokens[:, self.num_prefix_tokens :],
-            grid=(height // step, width // step),
-        )
-
-    def _widened(self, images: Tensor, step: int) -> Tensor:
-        """Images with their edge repeated, so that the middles of overlapping patches lie evenly, to half a pixel."""
-        more = self.patch_size - step
-        before = more // 2
-        return functional.pad(images, (before, more - before) * 2, mode="replicate") if more else images
-
-    @contextmanager
-    def _stepping(self, step: int) -> Iterator[None]:
-        """Let patches overlap: the convolution that embeds them takes smaller steps."""
-        embed = self.model.patch_embed
-        if step == self.patch_size:
-            yield
-            return
-        if self.patch_size % step or not isinstance(embed, PatchEmbed) or getattr(self.model, "rope", None) is not None:
-            raise UserError(
-                f"{self.config.name} has patches of {self.patch_size} pixels, which cannot overlap with a stride of"
-                f" {step}: give a divisor of the patch, and a ViT with learned position embeddings"
-            )
-        before = embed.img_size, embed.proj.stride
-        embed.img_size, embed.proj.stride = None, (step, step)  # without a size, timm does not ask for whole patches
-        try:
-            yield
-        finally:
-            embed.img_size, embed.proj.stride = before
-
-    @contextmanager
-    def _seeing(self, kept: Tensor | None) -> Iterator[None]:
-        """Let the network see some patches only; timm keeps a place between position embedding and blocks for it."""
-        if kept is None:
-            yield
-            return
-        if not hasattr(self.model, "patch_drop") or getattr(self.model, "rope", None) is not None:
-            raise UserError(f"{self.config.name} cannot leave out patches: set the objective's patch_drop to 0")
-        drop, self.model.patch_drop = self.model.patch_drop, ChosenPatches(kept, self.num_prefix_tokens)
-        try:
-            yield
-        finally:
-            self.model.patch_drop = drop
+        with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
+            return self.tower(images, kept, stride or self.patch_size)
 
     def fingerprint(self) -> str:
         """SHA-256 over architecture, options and all weights: what a checkpoint or a feature cache was made with."""
         made_of = [self.config.name, self.config.options, self.config.statistics]
+        made_of += [] if self.config.stage is None else [self.config.stage]
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -180,9 +137,11 @@ def _create(config: BackboneConfig) -> Any:
     """A timm model; which class it has differs between families (DINOv2: VisionTransformer, DINOv3: Eva)."""
     architecture = config.name.partition(".")[0]
     if not timm.is_model(architecture):
-        near = ", ".join(timm.list_models(f"*{architecture.split('_')[0]}*")[:5]) or "see timm.list_models('vit_*')"
+        near = ", ".join(timm.list_models(f"*{architecture.split('_')[0]}*")[:5]) or "see timm.list_models()"
         raise UserError(f"timm knows no model {config.name!r}; for example: {near}")
-    options = {"dynamic_img_size": True, "num_classes": 0, **config.options}
+    family = timm.model_entrypoint(architecture).__module__.rpartition(".")[2]
+    sizes = {"dynamic_img_size": True} if family in VITS_OF_ANY_SIZE else {}
+    options = {"num_classes": 0, **sizes, **config.options}
     try:
         model = timm.create_model(config.name, pretrained=config.weights == "pretrained", **options)
     except OSError as error:
@@ -192,27 +151,27 @@ def _create(config: BackboneConfig) -> Any:
         ) from error
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
         raise UserError(f"cannot make backbone {config.name!r} with {config.options}: {error}") from error
-    if getattr(model, "cls_token", None) is None or isinstance(getattr(model, "norm", None), nn.Identity):
-        raise UserError(
-            f"{config.name!r} is no ViT with class token and final norm: choose another of timm.list_models('vit_*')"
-        )
     if config.weights not in {"pretrained", "random"}:
         _load(model, config)
     return model
 
 
 def _load(model: Any, config: BackboneConfig) -> None:
-    demo = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
-    path = demo if config.weights == "demo" else Path(config.weights)
+    """Read weights from a file; those of a classifier, which no backbone has, are passed over."""
+    path = Path(config.weights)
     if not path.is_file():
-        raise UserError(f"no backbone weights at {path}: give 'pretrained', 'random', 'demo' or a safetensors file")
+        raise UserError(f"no backbone weights at {path}: give 'pretrained', 'random' or a safetensors file")
+    classifier = f"{model.pretrained_cfg.get('classifier') or 'head'}."
     try:
-        model.load_state_dict(load_file(path))
-    except Exception as error:
+        tensors = {name: tensor for name, tensor in load_file(path).items() if not name.startswith(classifier)}
+        model.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError, OSError) as error:
         raise UserError(f"{path} does not hold the weights of {config.name} {config.options}: {error}") from error
 
 
-def _statistics(which: PixelStatistics, model: Any) -> tuple[RGB, RGB]:
+def _statistics(which: PixelStatistics | tuple[RGB, RGB], model: Any) -> tuple[RGB, RGB]:
+    if isinstance(which, tuple):
+        return which
     if which is PixelStatistics.openai:
         return timm.data.OPENAI_CLIP_MEAN, timm.data.OPENAI_CLIP_STD
     stated = timm.data.resolve_model_data_config(model)

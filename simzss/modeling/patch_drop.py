@@ -8,7 +8,7 @@ Source: CLIPpy (arXiv 2210.09996) drops 50 to 80 % of the patches; the idea is P
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 GOLDEN = -7046029254386353131
 """2**64 divided by the golden ratio, as a signed number: the step of splitmix64."""
@@ -30,18 +30,13 @@ def kept_patches(crop: Int[Tensor, " batch"], patches: int, drop: float) -> Int[
     return noise.argsort(dim=-1)[:, :kept].sort(dim=-1).values
 
 
-class ChosenPatches(nn.Module):
-    """Picks tokens: all special ones in front, and the chosen patches behind."""
-
-    def __init__(self, kept: Int[Tensor, "batch kept"], num_prefix_tokens: int) -> None:
-        super().__init__()
-        self.kept, self.num_prefix_tokens = kept, num_prefix_tokens
-
-    def forward(self, tokens: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch fewer dim"]:
-        """The chosen tokens."""
-        prefix, patches = tokens[:, : self.num_prefix_tokens], tokens[:, self.num_prefix_tokens :]
-        chosen = patches.gather(1, self.kept.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
-        return torch.cat([prefix, chosen], dim=1)
+def keep_tokens(
+    tokens: Float[Tensor, "batch tokens dim"], kept: Int[Tensor, "batch kept"], num_prefix_tokens: int
+) -> Float[Tensor, "batch fewer dim"]:
+    """All special tokens in front, and the chosen patches behind."""
+    prefix, patches = tokens[:, :num_prefix_tokens], tokens[:, num_prefix_tokens:]
+    chosen = patches.gather(1, kept.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+    return torch.cat([prefix, chosen], dim=1)
 
 
 def _mixed(number: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from simzss.demo.measures import classify_things, group_patches
+from simzss.demo.run import BACKBONE
 from simzss.demo.things import THINGS
 from simzss.demo.world import World, WorldConfig, build_world
 from simzss.evaluation.grouping import COMPONENTS
@@ -31,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def model() -> AlignedModel:
     torch.manual_seed(0)
-    backbone = BackboneConfig("vit_tiny_patch16_224", "demo", OPTIONS)
+    backbone = BackboneConfig("vit_tiny_patch16_224", str(BACKBONE), OPTIONS)
     return AlignedModel(backbone, TextEncoderConfig(layers=1, width=64, heads=2, context_length=32), SimZSS()).eval()
 
 

@@ -77,10 +77,10 @@ def test_weights_from_a_file_and_their_hash(tmp_path: Path) -> None:
     ("config", "words"),
     [
         (BackboneConfig("vit_huge_nonsense", "random"), "vit_huge_nonsense"),
-        (BackboneConfig("resnet18", "random"), "resnet18"),
         (BackboneConfig("vit_tiny_patch16_224", "random", {"colour": 1}), "colour"),
         (BackboneConfig("vit_tiny_patch16_224", "nowhere.safetensors"), "nowhere.safetensors"),
         (BackboneConfig("vit_base_patch16_siglip_224", "random", {"depth": 1}), "class token"),
+        (BackboneConfig("vit_tiny_patch16_224", "random", {"depth": 1}, stage="blocks.0"), "leave stage out"),
     ],
 )
 def test_bad_configurations_are_told_in_one_line(config: BackboneConfig, words: str) -> None:
