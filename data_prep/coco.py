@@ -5,72 +5,27 @@
 Every step is skipped when its result is there and complete, so the script can be killed and started again at any time,
 and an existing COCO folder (`train2017/`, `annotations/captions_train2017.json`) is used in place, never written to.
 
-The archives come through curl, which resumes (`--continue-at -`) and shows its progress. Sizes in bytes are those the
-server states; COCO publishes no checksums.
+Downloads and unpacking are those of `data_prep.archives`.
 """
 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import track
-
+from data_prep.archives import Archive, fetch, unpack
 from simzss.errors import UserError
 
-
-@dataclass(frozen=True)
-class Archive:
-    """A zip to fetch."""
-
-    url: str
-    size: int
-    """Bytes."""
-
-
-IMAGES = Archive("http://images.cocodataset.org/zips/train2017.zip", 19_336_861_798)
-ANNOTATIONS = Archive("http://images.cocodataset.org/annotations/annotations_trainval2017.zip", 252_907_541)
+SERVER = "https://s3.amazonaws.com/images.cocodataset.org"
+"""The bucket behind images.cocodataset.org, which has no certificate for its own name."""
+IMAGES = Archive(f"{SERVER}/zips/train2017.zip", "sha1:10ad623668ab00c62c096f0ed636d6aff41faca5", 19_336_861_798)
+ANNOTATIONS = Archive(
+    f"{SERVER}/annotations/annotations_trainval2017.zip", "sha1:8551ee4bb5860311e79dace7e79cb91e432e78b3", 252_907_541
+)
+"""COCO publishes no hashes; these are GluonCV's."""
 NUM_IMAGES, NUM_CAPTIONS = 118_287, 591_753
-
-
-def fetch(archive: Archive, folder: Path) -> Path:
-    """Download an archive, or the rest of it.
-
-    Raises:
-        UserError: If the download fails or what arrives has another size.
-    """
-    path = folder / archive.url.rpartition("/")[2]
-    folder.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.stat().st_size < archive.size:
-        command = ["curl", "--fail", "--location", "--continue-at", "-", "--output", str(path), archive.url]
-        if shutil.which("curl") is None:
-            raise UserError(f"curl is not installed: install it, or put the archives into {folder} by hand")
-        if subprocess.run(command, check=False).returncode:  # noqa: S603
-            raise UserError(f"could not download {archive.url}: start again, it goes on where it stopped")
-    if path.stat().st_size != archive.size:
-        raise UserError(f"{path} has {path.stat().st_size:,} bytes instead of {archive.size:,}: remove it, start again")
-    return path
-
-
-def unpack(archive: Path, folder: Path, only: str) -> None:
-    """Extract the members below or named `only`; one that is there in full size is left alone."""
-    unfinished = folder / ".unpacking"
-    try:
-        with zipfile.ZipFile(archive) as file:
-            members = [info for info in file.infolist() if info.filename.startswith(only) and not info.is_dir()]
-            for info in track(members, description=f"unpacking {archive.name}"):
-                target = folder / info.filename
-                if not target.exists() or target.stat().st_size != info.file_size:
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    Path(file.extract(info, unfinished)).replace(target)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{archive} is damaged ({error}): remove it, start again") from error
-    shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def check(root: Path, images: int, captions: int) -> None:
@@ -92,9 +47,9 @@ def prepare(root: Path, images: Archive = IMAGES, annotations: Archive = ANNOTAT
     """Fetch and unpack what a COCO folder lacks."""
     downloads = root / "downloads"
     if not (root / "annotations" / "captions_train2017.json").is_file():
-        unpack(fetch(annotations, downloads), root, "annotations/captions_train2017.json")
+        unpack(fetch(annotations, downloads), root, ("annotations/captions_train2017.json",))
     if not (root / "train2017").is_dir() or (downloads / "train2017.zip").exists():
-        unpack(fetch(images, downloads), root, "train2017/")
+        unpack(fetch(images, downloads), root, ("train2017/",))
         (downloads / "train2017.zip").unlink()  # its absence says that unpacking has ended
 
 
