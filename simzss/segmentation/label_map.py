@@ -57,6 +57,15 @@ class ClassEmbeddings:
 
 
 @dataclass(frozen=True)
+class Winners:
+    """The best class of every pixel of an image."""
+
+    labels: Int[Tensor, "height width"]
+    scores: Float[Tensor, "height width"]
+    """What the best query of the pixel scored, also where that was too little against the background."""
+
+
+@dataclass(frozen=True)
 class WindowMerger:
     """Brings the score grids of an image's windows to its original pixels."""
 
@@ -65,23 +74,38 @@ class WindowMerger:
     """Of the original image."""
     align_corners: bool
 
-    @torch.no_grad()
     def label_map(
         self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: ClassEmbeddings
     ) -> Int[Tensor, "height width"]:
         """The winning class of every pixel; the earlier query wins a tie, the background wins at the threshold."""
+        return self.winners(scores, vocabulary).labels
+
+    @torch.no_grad()
+    def winners(self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: ClassEmbeddings) -> Winners:
+        """The winning class of every pixel, as in `label_map`, and what it scored."""
         row_weights = self._weights("rows", scores.shape[2], scores.device)
         column_weights = self._weights("columns", scores.shape[3], scores.device)
         strips = self._grid(scores) @ column_weights.T
         count, height, width = strips.shape[0], self.size.height, self.size.width
         step = min(height, max(1, SCORES_AT_ONCE[scores.device.type] // (count * width)))
         canvas = strips.new_empty(count * step * width)  # one part of the canvas, filled again and again
-        labels = vocabulary.classes.new_empty(height, width)
+        labels, best = vocabulary.classes.new_empty(height, width), strips.new_empty(height, width)
         for top in range(0, height, step):
             weights = row_weights[top : top + step]
             part = canvas[: count * len(weights) * width].view(count, len(weights), width)
-            labels[top : top + step] = _winners(_fill(part, weights, strips), vocabulary)
-        return labels
+            rows = _winners(_fill(part, weights, strips), vocabulary)
+            labels[top : top + step], best[top : top + step] = rows.labels, rows.scores
+        return Winners(labels, best)
+
+    @torch.no_grad()
+    def best_scores(self, scores: Float[Tensor, "windows queries rows columns"]) -> Float[Tensor, "height width"]:
+        """What the best of some queries, say those of one class, scores at every pixel."""
+        row_weights = self._weights("rows", scores.shape[2], scores.device)
+        column_weights = self._weights("columns", scores.shape[3], scores.device)
+        best = row_weights.new_full((self.size.height, self.size.width), -torch.inf)
+        for query in self._grid(scores):
+            torch.maximum(best, row_weights @ query @ column_weights.T, out=best)
+        return best
 
     def _weights(self, axis: str, cells: int, device: torch.device) -> Float[Tensor, "pixels window_cells"]:
         windows = self.layout.rows if axis == "rows" else self.layout.columns
@@ -109,10 +133,8 @@ def _fill(
     return part
 
 
-def _winners(
-    scores: Float[Tensor, "queries pixel_rows width"], vocabulary: ClassEmbeddings
-) -> Int[Tensor, "pixel_rows width"]:
-    """The class of the best query of every pixel.
+def _winners(scores: Float[Tensor, "queries pixel_rows width"], vocabulary: ClassEmbeddings) -> Winners:
+    """The class of the best query of every pixel, and its score.
 
     Two plain maxima beat one `max` with indices several times over on a processor: the best score first, then, among
     the queries that have it, the earliest (numbered backwards, so that it is the largest number).
@@ -122,4 +144,6 @@ def _winners(
     backwards = torch.arange(count, 0, -1, dtype=torch.int16, device=scores.device)[:, None, None]
     first = count - torch.where(scores == best, backwards, backwards.new_zeros(())).amax(dim=0).long()
     labels = vocabulary.classes[first]
-    return labels if vocabulary.threshold is None else labels.masked_fill(best <= vocabulary.threshold, 0)
+    if vocabulary.threshold is not None:
+        labels = labels.masked_fill(best <= vocabulary.threshold, 0)
+    return Winners(labels, best)

@@ -139,13 +139,22 @@ class Segmenter:
         vocabulary: ClassEmbeddings,
     ) -> Int[Tensor, "height width"]:
         """The winning class of every pixel of the original image."""
+        return image.stitcher.label_map(self.scores(image, features, vocabulary), vocabulary)
+
+    def scores(
+        self,
+        image: PreparedImage,
+        features: Float[Tensor, "windows rows columns dim"],
+        vocabulary: ClassEmbeddings,
+    ) -> Float[Tensor, "windows queries new_rows new_columns"]:
+        """What every query scores in every cell of every window: of a patch, or finer after PAMR."""
         vocabulary.check_width(features.shape[-1])
         scores = torch.einsum("wrcd,qd->wqrc", features, vocabulary.queries)
         if self.protocol.activation is Activation.SIGMOID:
             scores = scores.sigmoid()
         if self.protocol.pamr:
             scores = self._refined(image.windows, scores)
-        return image.stitcher.label_map(scores, vocabulary)
+        return scores
 
     def _refined(
         self,

@@ -69,3 +69,23 @@ def test_the_best_synonym_speaks_for_its_class() -> None:
 def test_vectors_of_another_width_are_refused() -> None:
     with pytest.raises(UserError, match="width 4 do not fit patches of width 5"):
         class_embeddings(4).check_width(5)
+
+
+@pytest.mark.parametrize("threshold", [None, 0.5])
+def test_winners_tell_the_best_score_of_the_whole_canvas(
+    threshold: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(label_map.SCORES_AT_ONCE, "cpu", 7 * 67)
+    scores = some_scores(7)
+    canvas = reference_canvas(scores, LAYOUT, SIZE, align_corners=False)
+    winners = WindowMerger(LAYOUT, SIZE, align_corners=False).winners(scores, class_embeddings(7, threshold))
+    torch.testing.assert_close(winners.scores, canvas.amax(dim=0))
+    if threshold is not None:
+        assert torch.equal(winners.labels == 0, canvas.amax(dim=0) <= threshold)
+
+
+def test_the_scores_of_a_class_are_those_of_its_best_word() -> None:
+    scores = some_scores(3)
+    canvas = reference_canvas(scores, LAYOUT, SIZE, align_corners=False)
+    merger = WindowMerger(LAYOUT, SIZE, align_corners=False)
+    torch.testing.assert_close(merger.best_scores(scores[:, [0, 2]]), torch.maximum(canvas[0], canvas[2]))
