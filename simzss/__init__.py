@@ -1,27 +1,34 @@
 """SimZSS: open-vocabulary, zero-shot segmentation trained from captions alone.
 
-The public names are loaded on first use, so that somebody who only wants concepts from captions never imports torch.
+The public names are loaded on first use, so that somebody who only wants concepts from captions never imports torch. A
+type checker sees ordinary imports.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "AlignedModel": "simzss.model",
-    "ConceptBank": "simzss.concepts.bank",
-    "ConceptExtractor": "simzss.concepts.extractor",
-    "Segmenter": "simzss.segmentation.segmenter",
-    "UserError": "simzss.errors",
-    "load_model": "simzss.model",
-}
-
 __all__ = ["AlignedModel", "ConceptBank", "ConceptExtractor", "Segmenter", "UserError", "load_model"]
 
+if TYPE_CHECKING:
+    from simzss.concepts.bank import ConceptBank
+    from simzss.concepts.extractor import ConceptExtractor
+    from simzss.errors import UserError
+    from simzss.model import AlignedModel, load_model
+    from simzss.segmentation.segmenter import Segmenter
+else:
+    _HOMES = {
+        "AlignedModel": "simzss.model",
+        "ConceptBank": "simzss.concepts.bank",
+        "ConceptExtractor": "simzss.concepts.extractor",
+        "Segmenter": "simzss.segmentation.segmenter",
+        "UserError": "simzss.errors",
+        "load_model": "simzss.model",
+    }
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for (PEP 562)."""
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first asked for (PEP 562)."""
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
