@@ -74,6 +74,11 @@ class AlignedModel(nn.Module):
         self.pixel_std = self.backbone.pixel_std
 
     @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return next(self.parameters()).device
+
+    @property
     def config(self) -> ModelConfig:
         """How to build this model again."""
         return ModelConfig(
@@ -124,7 +129,7 @@ class AlignedModel(nn.Module):
             UserError: If a span lies beyond the context length.
         """
         tokens = self.tokenizer(prompts)
-        text: TextFeatures = self.text_encoder(pad_ids(tokens).to(next(self.text_encoder.parameters()).device))
+        text: TextFeatures = self.text_encoder(pad_ids(tokens).to(self.device))
         if spans is None:
             return text.caption
         mentions = _mentions(prompts, tokens, spans).to(text.tokens.device)

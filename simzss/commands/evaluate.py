@@ -70,7 +70,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     check_choice(chosen, settings.names)
     place = pick_device(device, join_processes())
     model = load_model(checkpoint).to(place)
-    segmenter = Segmenter(model, settings, place, windows_at_once, precision is Precision.BFLOAT16)
+    segmenter = Segmenter(model, settings, windows_at_once, precision is Precision.BFLOAT16)
     run = claim(output, describe_run(describe_model(checkpoint, model), segmenter, chosen, data_root, limit))
     results = run_benchmarks(segmenter, chosen, data_root, output, limit=limit, bottom_up=bottom_up, watch=watch)
     if rank() != 0:
@@ -90,8 +90,8 @@ def pick_device(name: str, local_rank: int = 0) -> torch.device:
     if not name:
         return torch.device(f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
+        float(torch.zeros(1, device=name))  # "meta" holds no numbers
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise UserError(f"device {name!r} is not there; leave --device out, or give cpu") from error
     return torch.device(name)
 

@@ -15,7 +15,7 @@ from simzss.io.files import check_writable
 from simzss.io.images import read_image, to_array
 from simzss.model import load_model
 from simzss.segmentation.protocol import load_protocol
-from simzss.segmentation.render import Panel, Row, draw, save_label_map, save_png
+from simzss.segmentation.render import Panel, PanelRow, draw, save_label_map, save_png
 from simzss.segmentation.segmenter import Segmenter
 
 
@@ -43,20 +43,22 @@ def segment(  # one argument per option
     place = pick_device(device)
     settings = load_protocol(protocol)
     settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
-    segmenter = Segmenter(load_model(checkpoint).to(place), settings, place)
+    segmenter = Segmenter(load_model(checkpoint).to(place), settings)
     shown = names if threshold is None else ["background", *names]
-    vocabulary = segmenter.class_embeddings(shown, has_background=threshold is not None)
+    class_embeddings = segmenter.class_embeddings(shown, has_background=threshold is not None)
     for path, result in zip(images, results, strict=True):
         photograph = to_array(read_image(path))
-        labels = segmenter.segment(torch.from_numpy(photograph), vocabulary).cpu().numpy()
+        labels = segmenter.segment(torch.from_numpy(photograph), class_embeddings).cpu().numpy()
         save_label_map(labels, result)
-        picture = draw([Row(photograph, [Panel("segmentation", labels)])], shown, height=min(photograph.shape[0], 480))
+        picture = draw(
+            [PanelRow(photograph, [Panel("segmentation", labels)])], shown, height=min(photograph.shape[0], 480)
+        )
         save_png(picture, output / f"{path.stem}_overlay.png")
         shares = np.bincount(labels.ravel(), minlength=len(shown)) / labels.size
-        told = ", ".join(
+        message = ", ".join(
             f"{shown[index]} {100 * shares[index]:.1f} %" for index in np.argsort(-shares) if shares[index]
         )
-        Console().print(f"{path}: {told}", highlight=False, markup=False, soft_wrap=True)
+        Console().print(f"{path}: {message}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _check(images: list[Path], results: list[Path]) -> None:

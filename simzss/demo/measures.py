@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
-
 from simzss.demo.scenes import SIZE
 from simzss.demo.world import World
 from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
@@ -30,15 +28,11 @@ class ThingAccuracy:
 def classify_things(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> ThingAccuracy:
     """Name the single things on usual and unusual grounds, by whole prompts of the protocol."""
     placed = from_metadata(world.backgrounds, "test")
-    found = classify_by_background(model, placed, protocol, _device(model), SIZE)
+    found = classify_by_background(model, placed, protocol, model.device, SIZE)
     return ThingAccuracy(found.overall.top1, found.matching.top1, found.mismatching.top1, found.overall.images)
 
 
 def group_patches(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> Grouping:
     """Group the patches of every held-out picture bottom-up and compare the groups with its truth."""
-    segmenter = Segmenter(model, protocol, _device(model))
+    segmenter = Segmenter(model, protocol)
     return evaluate_groups(segmenter, load_benchmark(world.benchmark), world.folder)
-
-
-def _device(model: AlignedModel) -> torch.device:
-    return next(model.parameters()).device

@@ -21,7 +21,7 @@ from simzss.evaluation.spec import load_benchmark
 from simzss.io.files import write_atomically
 from simzss.model import load_model
 from simzss.segmentation.protocol import load_protocol
-from simzss.segmentation.render import Panel, Row, draw
+from simzss.segmentation.render import Panel, PanelRow, draw
 from simzss.segmentation.segmenter import Segmenter
 
 PICTURES = 6
@@ -89,13 +89,13 @@ def draw_overlays(outcome: Outcome, config: DemoConfig, path: Path) -> None:
     }
     stems = choose(list_stems(benchmark, outcome.world.folder), PICTURES)
     samples = read_ahead(partial(read_sample, [benchmark], outcome.world.folder), stems, threads=2)
-    vocabularies = {name: class_embeddings_for(segmenter, benchmark) for name, segmenter in segmenters.items()}
+    class_sets = {name: class_embeddings_for(segmenter, benchmark) for name, segmenter in segmenters.items()}
     rows = []
     for sample in samples:
         image = torch.from_numpy(sample.image)
-        labels = {name: each.segment(image, vocabularies[name]) for name, each in segmenters.items()}
+        labels = {name: each.segment(image, class_sets[name]) for name, each in segmenters.items()}
         predicted = [Panel(TITLES[name], each.numpy()) for name, each in labels.items()]
-        rows.append(Row(sample.image, [Panel("truth", sample.labels[0]), *predicted]))
+        rows.append(PanelRow(sample.image, [Panel("truth", sample.labels[0]), *predicted]))
     draw(rows, benchmark.names, height=168, abreast=2).save(path)
 
 

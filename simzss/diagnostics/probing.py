@@ -94,6 +94,11 @@ class PatchesOnly:
         self.pixel_mean = backbone.pixel_mean
         self.pixel_std = backbone.pixel_std
 
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone lies."""
+        return next(self.backbone.parameters()).device
+
     def embed_patches(
         self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
     ) -> Float[Tensor, "batch rows columns dim"]:
@@ -139,10 +144,10 @@ def patch_share(segmenter: Segmenter, sample: Sample, classes: int) -> Float[Ten
     """The share of every patch that each class covers; labels are resized and cut as the image is."""
     labels = torch.from_numpy(sample.labels[0]).long()
     layers = functional.one_hot(labels.clamp(min=0), classes) * (labels != IGNORE).unsqueeze(-1)
-    stitcher = segmenter.prepare(torch.from_numpy(sample.image)).stitcher
-    size = (stitcher.layout.rows.length, stitcher.layout.columns.length)
+    layout = segmenter.prepare(torch.from_numpy(sample.image)).merger.layout
+    size = (layout.rows.length, layout.columns.length)
     resized = functional.interpolate(layers.permute(2, 0, 1)[None].float(), size, mode="area")[0]
-    windows = stitcher.layout.cut(resized)
+    windows = layout.cut(resized)
     return functional.avg_pool2d(windows, segmenter.model.patch_size).flatten(2).transpose(1, 2)
 
 
@@ -218,8 +223,8 @@ def evaluate_vectors(
     segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequence[str], vectors: Sequence[Vectors]
 ) -> list[Matrix]:
     """One confusion matrix per set of class vectors, from one pass of the backbone."""
-    vocabularies = [ClassEmbeddings.of_vectors(each).to(segmenter.device) for each in vectors]
-    task = Task([benchmark] * len(vectors), vocabularies, root, stems)
+    class_sets = [ClassEmbeddings.of_vectors(each).to(segmenter.device) for each in vectors]
+    task = Task([benchmark] * len(vectors), class_sets, root, stems)
     per_image = list(count_images(segmenter, task))
     return [total([image[i] for image in per_image], len(benchmark.names)) for i in range(len(vectors))]
 

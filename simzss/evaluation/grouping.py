@@ -77,7 +77,8 @@ def centres_of(centred: Float[Tensor, "patches dim"]) -> Float[Tensor, "centres 
     Fewer than 8 patches, or patches that vary in fewer directions, have fewer components; patches that do not vary at
     all have one centre, the origin.
     """
-    values = centred.double()
+    exact = torch.device("cpu") if centred.device.type == "mps" else centred.device  # which has no double precision
+    values = centred.to(exact, torch.float64)
     tall = len(values) >= values.shape[1]
     products = values.T @ values if tall else values @ values.T  # the smaller of the two, with the same eigenvalues
     strength, vectors = torch.linalg.eigh(products)
@@ -86,7 +87,7 @@ def centres_of(centred: Float[Tensor, "patches dim"]) -> Float[Tensor, "centres 
     if not kept:
         return torch.zeros_like(centred[:1])
     axes = vectors[:, kept].T if tall else vectors[:, kept].T @ values
-    axes = normalize(axes, dim=-1).to(centred.dtype)
+    axes = normalize(axes, dim=-1).to(centred)
     return torch.stack([axes, -axes], dim=1).flatten(0, 1)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from simzss.distributed import all_sum, rank, world_size
+from simzss.distributed import all_sum, all_values, rank, world_size
 from simzss.evaluation.counts import ImageCounts, read_shard, read_stamps, total, write_shard
 from simzss.evaluation.dataset import list_stems, stamp_of
 from simzss.evaluation.grouping import Grouping
@@ -56,13 +56,13 @@ def evaluate(
     listed = {benchmark.key: list_stems(benchmark, root) for benchmark in benchmarks}
     results: dict[str, BenchmarkResult] = {}
     for group in group_by_images(benchmarks):
-        vocabularies = [class_embeddings_for(segmenter, benchmark) for benchmark in group]
-        task = Task(group, vocabularies, root, choose(listed[group[0].key], limit), bottom_up)
+        class_sets = [class_embeddings_for(segmenter, benchmark) for benchmark in group]
+        task = Task(group, class_sets, root, choose(listed[group[0].key], limit), bottom_up)
         starts = _count_task(segmenter, task, output, watch)
         for benchmark in group:
             matrix = _total_matrix(benchmark, output, starts, segmenter)
             result = result_of(benchmark, listed[benchmark.key], limit, matrix)
-            found = _total_grouping(benchmark, output, starts, segmenter) if bottom_up else None
+            found = _total_grouping(benchmark, output, starts) if bottom_up else None
             results[benchmark.key] = replace(result, grouping=found)
     return [results[benchmark.key] for benchmark in benchmarks]
 
@@ -122,9 +122,8 @@ def _total_matrix(benchmark: Benchmark, output: Path, starts: range, segmenter: 
     return all_sum(torch.from_numpy(own).to(segmenter.device)).cpu().numpy()
 
 
-def _total_grouping(benchmark: Benchmark, output: Path, starts: range, segmenter: Segmenter) -> Grouping:
+def _total_grouping(benchmark: Benchmark, output: Path, starts: range) -> Grouping:
     """The same for the groups."""
     own = Grouping.of_counts(_counted(output / "groups" / benchmark.key, starts), background=benchmark.background)
-    sums = torch.tensor([own.total, own.images], dtype=torch.float64, device=segmenter.device)
-    jaccard, images = all_sum(sums).tolist()
-    return Grouping(jaccard, int(images))
+    every = all_values(own)
+    return Grouping(sum(each.total for each in every), sum(each.images for each in every))

@@ -41,10 +41,10 @@ class BenchmarkResult:
 
 @dataclass(frozen=True)
 class Task:
-    """Benchmarks that share images, with the vocabulary of each; perhaps groups without any vocabulary, too."""
+    """Benchmarks that share images, with the class embeddings of each; perhaps groups without any, too."""
 
     benchmarks: Sequence[Benchmark]
-    vocabularies: Sequence[ClassEmbeddings]
+    class_sets: Sequence[ClassEmbeddings]
     root: Path
     stems: Sequence[str]
     bottom_up: bool = False
@@ -66,17 +66,17 @@ def evaluate_benchmark(
     benchmark: Benchmark,
     root: Path,
     *,
-    vocabulary: ClassEmbeddings | None = None,
+    classes: ClassEmbeddings | None = None,
     limit: int | None = None,
 ) -> BenchmarkResult:
-    """Evaluate one benchmark in memory; another vocabulary than that of its names takes class vectors from elsewhere.
+    """Evaluate one benchmark in memory; `classes` in place of the embeddings of its names.
 
     Raises:
         UserError: If the data does not fit the benchmark.
     """
     stems = list_stems(benchmark, root)
-    words = vocabulary or class_embeddings_for(segmenter, benchmark)
-    task = Task([benchmark], [words.to(segmenter.device)], root, choose(stems, limit))
+    chosen = classes or class_embeddings_for(segmenter, benchmark)
+    task = Task([benchmark], [chosen.to(segmenter.device)], root, choose(stems, limit))
     counts = [image for (image,) in count_images(segmenter, task)]
     return result_of(benchmark, stems, limit, total(counts, len(benchmark.names)))
 
@@ -113,10 +113,10 @@ def result_of(benchmark: Benchmark, stems: Sequence[str], limit: int | None, mat
 def count_images(segmenter: Segmenter, task: Task, *, threads: int = 4) -> Iterator[tuple[ImageCounts, ...]]:
     """Segment every image once and count it for every benchmark of the task, then its groups if the task has them."""
     samples = read_ahead(partial(read_sample, task.benchmarks, task.root), task.stems, threads)
-    for sample, maps in predict(segmenter, task.vocabularies, samples, bottom_up=task.bottom_up):
+    for sample, maps in predict(segmenter, task.class_sets, samples, bottom_up=task.bottom_up):
         truths = [torch.from_numpy(labels).to(segmenter.device) for labels in sample.labels]
         sizes = [len(benchmark.names) for benchmark in task.benchmarks]
-        named = zip(maps[: len(task.vocabularies)], truths, sizes, strict=False)  # without vocabularies, groups alone
+        named = zip(maps[: len(task.class_sets)], truths, sizes, strict=False)  # without classes, groups alone
         matrices = [confusion_matrix(prediction, truth, size) for prediction, truth, size in named]
         if task.bottom_up:
             matrices += [contingency(maps[-1], truth, size, GROUPS) for truth, size in zip(truths, sizes, strict=True)]
@@ -124,11 +124,11 @@ def count_images(segmenter: Segmenter, task: Task, *, threads: int = 4) -> Itera
 
 
 def predict(
-    segmenter: Segmenter, vocabularies: Sequence[ClassEmbeddings], samples: Iterable[Sample], *, bottom_up: bool = False
+    segmenter: Segmenter, class_sets: Sequence[ClassEmbeddings], samples: Iterable[Sample], *, bottom_up: bool = False
 ) -> Iterator[tuple[Sample, list[torch.Tensor]]]:
-    """One label map per vocabulary for every sample, and perhaps its groups, from one pass of the backbone."""
+    """One label map per set of classes for every sample, and perhaps its groups, from one pass of the backbone."""
     to_embed, to_score = tee(samples)
     prepared = (segmenter.prepare(torch.from_numpy(sample.image)) for sample in to_embed)
     for sample, (image, features) in zip(to_score, segmenter.embed(prepared), strict=True):
-        maps = [segmenter.label_map(image, features, vocabulary) for vocabulary in vocabularies]
+        maps = [segmenter.label_map(image, features, classes) for classes in class_sets]
         yield sample, [*maps, group_map(segmenter, image, features)] if bottom_up else maps

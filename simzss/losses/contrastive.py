@@ -34,21 +34,6 @@ def symmetric_info_nce(
     return (to_captions.mean() + to_images.mean()) / 2
 
 
-def info_nce_of_similarities(
-    similarity: Float[Tensor, "batch global_batch"], scale: Float[Tensor, ""]
-) -> Float[Tensor, ""]:
-    """The same loss for similarities that are no plain product of two embeddings.
-
-    Args:
-        similarity: Of this process's images (rows) to all captions of the global batch.
-        scale: Factor on the similarities.
-    """
-    target = torch.arange(len(similarity), device=similarity.device) + rank() * len(similarity)
-    to_captions = functional.cross_entropy(scale * similarity, target)
-    to_images = functional.cross_entropy(scale * all_gather(similarity)[:, target].T, target)
-    return (to_captions + to_images) / 2
-
-
 def _cross_entropies(rows: Tensor, candidates: Tensor, target: Tensor, scale: Tensor) -> Float[Tensor, " batch"]:
     def against_all(rows: Tensor, target: Tensor) -> Tensor:
         return functional.cross_entropy(scale * rows @ candidates.T, target, reduction="none")

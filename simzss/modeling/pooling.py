@@ -12,9 +12,6 @@ from torch.nn.functional import normalize
 from simzss.chunking import checkpoint_chunks
 from simzss.types import ConceptMentions, TextFeatures
 
-TEXTS_TOGETHER = 16
-"""Texts that are pooled for with every image of the batch at a time; does not change the result."""
-
 
 def pool_mentions(text: TextFeatures, mentions: ConceptMentions, *, mean: bool = True) -> Float[Tensor, "mentions dim"]:
     """The L2-normalised tokens of each mention, averaged or summed."""
@@ -57,7 +54,7 @@ def similarity_pool(
 def pairwise_pooled_similarity(
     patches: Float[Tensor, "batch patches dim"], text: Float[Tensor, "texts dim"], temperature: float
 ) -> Float[Tensor, "batch texts"]:
-    """How well each image matches each text, when the text itself weighs the image's patches.
+    """How well each image matches each text, when the text itself weighs the image's patches; all pairs at once.
 
         a_p       = softmax_p( V_p . t / temperature )
         phi(x, t) = cos( sum_p a_p V_p, t )
@@ -67,10 +64,6 @@ def pairwise_pooled_similarity(
         text: L2-normalised texts t.
         temperature: Divides the cosines.
     """
-
-    def against_all(text: Tensor) -> Tensor:
-        cosines = torch.einsum("bpd,td->tbp", patches, text)
-        pooled = torch.einsum("tbp,bpd->tbd", (cosines / temperature).softmax(dim=-1), patches)
-        return torch.einsum("tbd,td->tb", normalize(pooled, dim=-1), text)
-
-    return checkpoint_chunks(against_all, text, together=TEXTS_TOGETHER).T
+    cosines = torch.einsum("bpd,td->tbp", patches, text)
+    pooled = torch.einsum("tbp,bpd->tbd", (cosines / temperature).softmax(dim=-1), patches)
+    return torch.einsum("tbd,td->bt", normalize(pooled, dim=-1), text)

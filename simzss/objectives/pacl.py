@@ -5,19 +5,15 @@ published both towers are CLIP's and frozen, and only the embedder trains; on a 
 trains too, and the embedder maps the width of the backbone to itself.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
-from simzss.chunking import checkpoint_chunks
-from simzss.distributed import all_gather
-from simzss.losses.contrastive import info_nce_of_similarities
+from simzss.losses.blockwise import CAPTIONS_TOGETHER, Comparison, blockwise_info_nce
 from simzss.modeling.pooling import pairwise_pooled_similarity
 from simzss.objectives.base import SharedSpaceObjective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms
-
-IMAGES_TOGETHER = 256
-"""Images whose patches are embedded at a time, and again in the backward pass; does not change the result."""
 
 
 class PACL(SharedSpaceObjective):
@@ -51,20 +47,25 @@ class PACL(SharedSpaceObjective):
         self.output = nn.Linear(text_width, text_width)
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
-        """The loss of the global batch; patches stay on their process, captions and similarities travel."""
-        similarity = self.compare_images(image, all_gather(captions.caption))
-        loss = info_nce_of_similarities(similarity, self.scale())
-        return LossTerms.without_concepts(loss)
+        """The loss of the global batch; patches stay on their process, captions travel."""
+        embedder = [*self.direct.parameters(), *self.hidden.parameters(), *self.output.parameters()]
+        comparison = Comparison(self._embed, embedder, self._compare)
+        return LossTerms.without_concepts(blockwise_info_nce(comparison, image.patches, captions.caption, self.scale()))
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches text_width"]:
         """L2-normalised output of the patch embedder."""
-
-        def embed(patches: Tensor) -> Tensor:
-            patches = patches.to(self.direct.weight.dtype)
-            return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
-
-        return checkpoint_chunks(embed, image.patches, together=IMAGES_TOGETHER)
+        return self._embed(image.patches)
 
     def compare_images(self, image: ImageFeatures, text: Float[Tensor, "texts dim"]) -> Float[Tensor, "batch texts"]:
         """Cosines phi: every image is pooled anew for every text."""
-        return pairwise_pooled_similarity(self.embed_patches(image), text, self.pooling_temperature)
+        embedded = self.embed_patches(image)
+        return torch.cat([self._compare(embedded, part) for part in text.split(CAPTIONS_TOGETHER)], dim=1)
+
+    def _embed(self, patches: Float[Tensor, "batch patches dim"]) -> Float[Tensor, "batch patches text_width"]:
+        patches = patches.to(self.direct.weight.dtype)
+        return normalize(self.direct(patches) + self.output(relu(self.hidden(patches))), dim=-1)
+
+    def _compare(
+        self, embedded: Float[Tensor, "batch patches text_width"], text: Float[Tensor, "texts text_width"]
+    ) -> Float[Tensor, "batch texts"]:
+        return pairwise_pooled_similarity(embedded, text, self.pooling_temperature)

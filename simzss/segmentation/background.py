@@ -1,4 +1,4 @@
-"""The classes of a benchmark as a vocabulary, with one of two rules for its background.
+"""The embeddings of a benchmark's classes, with one of two rules for its background.
 
 With `threshold` only the foreground classes have words, and a pixel is background where none of them scores above a
 constant: adding a channel of that constant at index 0 and taking the argmax (TCL) gives the same. With `words` the

@@ -17,8 +17,8 @@ from simzss.errors import UserError
 from simzss.segmentation.resize import Size
 from simzss.segmentation.sliding_window import WindowLayout
 
-SCORES_AT_ONCE = {"cpu": 2**21, "cuda": 2**26}
-"""Scores that exist at a time: what the processor's cache holds, or enough to keep an accelerator busy."""
+SCORES_AT_ONCE = 2**21
+"""Scores that exist at a time: what the processor's cache holds; on an accelerator 32 times as many keep it busy."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ClassEmbeddings:
 
     queries: Float[Tensor, "queries dim"]
     """L2-normalised vectors to compare patches with."""
-    classes: Int[Tensor, " queries"]
+    class_ids: Int[Tensor, " queries"]
     """The class each query stands for."""
     threshold: float | None = None
     """A pixel where no query scores above it is of class 0, the background; None where there is no such rule."""
@@ -40,8 +40,8 @@ class ClassEmbeddings:
         return cls(vectors.float() / norms, torch.arange(first, first + len(vectors)), threshold)
 
     def to(self, device: torch.device | str) -> "ClassEmbeddings":
-        """The same vocabulary on another device."""
-        return ClassEmbeddings(self.queries.to(device), self.classes.to(device), self.threshold)
+        """The same classes on another device."""
+        return ClassEmbeddings(self.queries.to(device), self.class_ids.to(device), self.threshold)
 
     def check_width(self, dim: int) -> None:
         """Refuse patches of another width.
@@ -75,25 +75,26 @@ class WindowMerger:
     align_corners: bool
 
     def label_map(
-        self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: ClassEmbeddings
+        self, scores: Float[Tensor, "windows queries rows columns"], classes: ClassEmbeddings
     ) -> Int[Tensor, "height width"]:
         """The winning class of every pixel; the earlier query wins a tie, the background wins at the threshold."""
-        return self.winners(scores, vocabulary).labels
+        return self.winners(scores, classes).labels
 
     @torch.no_grad()
-    def winners(self, scores: Float[Tensor, "windows queries rows columns"], vocabulary: ClassEmbeddings) -> Winners:
+    def winners(self, scores: Float[Tensor, "windows queries rows columns"], classes: ClassEmbeddings) -> Winners:
         """The winning class of every pixel, as in `label_map`, and what it scored."""
         row_weights = self._weights("rows", scores.shape[2], scores.device)
         column_weights = self._weights("columns", scores.shape[3], scores.device)
         strips = self._grid(scores) @ column_weights.T
         count, height, width = strips.shape[0], self.size.height, self.size.width
-        step = min(height, max(1, SCORES_AT_ONCE[scores.device.type] // (count * width)))
+        at_once = SCORES_AT_ONCE if scores.device.type == "cpu" else 32 * SCORES_AT_ONCE
+        step = min(height, max(1, at_once // (count * width)))
         canvas = strips.new_empty(count * step * width)  # one part of the canvas, filled again and again
-        labels, best = vocabulary.classes.new_empty(height, width), strips.new_empty(height, width)
+        labels, best = classes.class_ids.new_empty(height, width), strips.new_empty(height, width)
         for top in range(0, height, step):
             weights = row_weights[top : top + step]
             part = canvas[: count * len(weights) * width].view(count, len(weights), width)
-            rows = _winners(_fill(part, weights, strips), vocabulary)
+            rows = _winners(_fill(part, weights, strips), classes)
             labels[top : top + step], best[top : top + step] = rows.labels, rows.scores
         return Winners(labels, best)
 
@@ -133,7 +134,7 @@ def _fill(
     return part
 
 
-def _winners(scores: Float[Tensor, "queries pixel_rows width"], vocabulary: ClassEmbeddings) -> Winners:
+def _winners(scores: Float[Tensor, "queries pixel_rows width"], classes: ClassEmbeddings) -> Winners:
     """The class of the best query of every pixel, and its score.
 
     Two plain maxima beat one `max` with indices several times over on a processor: the best score first, then, among
@@ -143,7 +144,7 @@ def _winners(scores: Float[Tensor, "queries pixel_rows width"], vocabulary: Clas
     best = scores.amax(dim=0)
     backwards = torch.arange(count, 0, -1, dtype=torch.int16, device=scores.device)[:, None, None]
     first = count - torch.where(scores == best, backwards, backwards.new_zeros(())).amax(dim=0).long()
-    labels = vocabulary.classes[first]
-    if vocabulary.threshold is not None:
-        labels = labels.masked_fill(best <= vocabulary.threshold, 0)
+    labels = classes.class_ids[first]
+    if classes.threshold is not None:
+        labels = labels.masked_fill(best <= classes.threshold, 0)
     return Winners(labels, best)

@@ -7,7 +7,8 @@ its 48 neighbours: eight directions at six distances. For pixel i and neighbour 
     affinity(i, j) = softmax_j( mean over channels of  -|x_i - x_j| / (0.1 * sigma_i + 1e-8) )
 
 where sigma_i is the standard deviation over i's neighbourhood (with i itself once per distance). Beyond the border the
-image is continued by its edge. Neighbours are visited one at a time, so that memory does not grow with their number.
+image is continued by its edge. Neighbours are visited one at a time; all that is kept of each is its affinity, one
+number per pixel.
 """
 
 import torch
@@ -40,11 +41,29 @@ def refine(
 
 def _affinity(colours: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "48 batch height width"]:
     """How much each neighbour counts, for every pixel."""
-    padded = _continued(colours)
-    neighbours = torch.stack([_shifted(padded, offset, colours) for offset in _offsets()])
-    own = colours.expand(len(DILATIONS), *colours.shape)
-    spread = COLOUR_SCALE * torch.cat([neighbours, own]).std(dim=0) + 1e-8
-    return (-(neighbours - colours).abs() / spread).mean(dim=2).softmax(dim=0)
+    padded, offsets = _continued(colours), _offsets()
+    spread = COLOUR_SCALE * _deviation(padded, colours) + 1e-8
+    weights = colours.new_empty(len(offsets), *colours[:, 0].shape)
+    for weight, offset in zip(weights, offsets, strict=True):
+        torch.mean((_shifted(padded, offset, colours) - colours).abs_().div_(spread), dim=1, out=weight)
+    weights.neg_().sub_(weights.amax(dim=0)).exp_()
+    return weights.div_(weights.sum(dim=0))
+
+
+def _deviation(
+    padded: Tensor, colours: Float[Tensor, "batch channels height width"]
+) -> Float[Tensor, "batch channels height width"]:
+    """Standard deviation over every pixel's neighbourhood, from running sums of differences to the pixel itself.
+
+    The pixel is part of its neighbourhood with a difference of zero, so the two sums never nearly cancel.
+    """
+    total, squares = torch.zeros_like(colours), torch.zeros_like(colours)
+    for offset in _offsets():
+        difference = _shifted(padded, offset, colours) - colours
+        total.add_(difference)
+        squares.addcmul_(difference, difference)
+    count = len(_offsets()) + len(DILATIONS)
+    return squares.sub_(total.square_().div_(count)).div_(count - 1).sqrt_()
 
 
 def _offsets() -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """Pictures of label maps: photograph, truth and predictions side by side, with a legend of the classes that occur.
 
-    picture = draw([Row(image, [Panel("truth", truth), Panel("SimZSS", labels)])], names)
+    picture = draw([PanelRow(image, [Panel("truth", truth), Panel("SimZSS", labels)])], names)
     picture.save("overlays.png")
 
 Colours are given out to the classes of the truth first, and by how much of the picture a class covers, so that the few
@@ -38,7 +38,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class PanelRow:
     """A photograph and the label maps to show beside it."""
 
     image: Photograph
@@ -46,7 +46,7 @@ class Row:
 
 
 def draw(
-    rows: Sequence[Row], names: Sequence[str], *, height: int = 224, title: str = "photograph", abreast: int = 1
+    rows: Sequence[PanelRow], names: Sequence[str], *, height: int = 224, title: str = "photograph", abreast: int = 1
 ) -> Image.Image:
     """Draw rows of panels of one height, `abreast` rows beside each other, titles above, a legend below."""
     colours = distinct_colours(rows)
@@ -84,7 +84,7 @@ def edges(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
     return line
 
 
-def distinct_colours(rows: Sequence[Row]) -> dict[int, Colour]:
+def distinct_colours(rows: Sequence[PanelRow]) -> dict[int, Colour]:
     """A colour for every class that occurs: those of the first panels (as a rule the truth) first, then the largest."""
     ids = np.concatenate([panel.labels.ravel() for row in rows for panel in row.panels])
     first = np.concatenate([row.panels[0].labels.ravel() for row in rows])
@@ -119,7 +119,7 @@ def draw_legend(colours: Mapping[str, Colour], width: int) -> Image.Image:
     return canvas
 
 
-def _strip(row: Row, colours: Mapping[int, Colour], height: int, cell: int) -> Image.Image:
+def _strip(row: PanelRow, colours: Mapping[int, Colour], height: int, cell: int) -> Image.Image:
     """The photograph and its overlays, one per cell. Labels are enlarged by repeating pixels, never mixed."""
     width = _panel_width(row, height)
     large = np.array(Image.fromarray(row.image).resize((width, height), Image.Resampling.BICUBIC))
@@ -133,7 +133,7 @@ def _strip(row: Row, colours: Mapping[int, Colour], height: int, cell: int) -> I
     return strip
 
 
-def _panel_width(row: Row, height: int) -> int:
+def _panel_width(row: PanelRow, height: int) -> int:
     return max(1, round(row.image.shape[1] * height / row.image.shape[0]))
 
 

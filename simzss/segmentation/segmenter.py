@@ -10,7 +10,7 @@ batches of one shape, which gives the same features and keeps an accelerator bus
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -19,6 +19,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
+from simzss.errors import UserError
 from simzss.segmentation.background import class_embeddings_of
 from simzss.segmentation.label_map import ClassEmbeddings, WindowMerger
 from simzss.segmentation.pamr import refine
@@ -46,6 +47,11 @@ class PatchTextModel(PromptModel, Protocol):
     """Of RGB in [0, 1], what the backbone was trained with."""
     pixel_std: Statistic
 
+    @property
+    def device(self) -> torch.device:
+        """Where it lies, and all that is compared with it."""
+        ...
+
     def embed_patches(
         self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
     ) -> Float[Tensor, "batch rows columns dim"]:
@@ -63,7 +69,7 @@ class PreparedImage:
     """An image cut into normalised windows, and the way back."""
 
     windows: Float[Tensor, "windows 3 window_height window_width"]
-    stitcher: WindowMerger
+    merger: WindowMerger
 
 
 @dataclass
@@ -84,11 +90,24 @@ class Segmenter:
 
     model: PatchTextModel
     protocol: SegmentationProtocol
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     windows_at_once: int = 32
     """Windows that go through the backbone together; changes speed and memory only."""
     half_precision: bool = False
     """Whether the backbone computes in bfloat16; cosines and everything after are always float32."""
+
+    def __post_init__(self) -> None:
+        """Refuse half precision where there is none.
+
+        Raises:
+            UserError: If the model's device does not compute in mixed precision.
+        """
+        if self.half_precision and not torch.amp.is_autocast_available(self.device.type):
+            raise UserError(f"device {str(self.device)!r} does not compute in bfloat16: give precision float32")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lies."""
+        return self.model.device
 
     def class_embeddings(
         self, classes: Sequence[str | Sequence[str]], *, has_background: bool = False
@@ -97,12 +116,10 @@ class Segmenter:
         names = [[entry] if isinstance(entry, str) else list(entry) for entry in classes]
         return class_embeddings_of(self.model, names, self.protocol, has_background=has_background).to(self.device)
 
-    def segment(
-        self, image: UInt8[Tensor, "height width 3"], vocabulary: ClassEmbeddings
-    ) -> Int[Tensor, "height width"]:
+    def segment(self, image: UInt8[Tensor, "height width 3"], classes: ClassEmbeddings) -> Int[Tensor, "height width"]:
         """The label map of one image, at its own resolution."""
         prepared, features = next(self.embed([self.prepare(image)]))
-        return self.label_map(prepared, features, vocabulary)
+        return self.label_map(prepared, features, classes)
 
     def prepare(self, image: UInt8[Tensor, "height width 3"]) -> PreparedImage:
         """Resize, normalise and cut an image."""
@@ -136,20 +153,26 @@ class Segmenter:
         self,
         image: PreparedImage,
         features: Float[Tensor, "windows rows columns dim"],
-        vocabulary: ClassEmbeddings,
+        classes: ClassEmbeddings,
     ) -> Int[Tensor, "height width"]:
         """The winning class of every pixel of the original image."""
-        return image.stitcher.label_map(self.scores(image, features, vocabulary), vocabulary)
+        return image.merger.label_map(self.scores(image, features, classes), classes)
 
     def scores(
         self,
         image: PreparedImage,
         features: Float[Tensor, "windows rows columns dim"],
-        vocabulary: ClassEmbeddings,
+        classes: ClassEmbeddings,
     ) -> Float[Tensor, "windows queries new_rows new_columns"]:
-        """What every query scores in every cell of every window: of a patch, or finer after PAMR."""
-        vocabulary.check_width(features.shape[-1])
-        scores = torch.einsum("wrcd,qd->wqrc", features, vocabulary.queries)
+        """What every query scores in every cell of every window: of a patch, or finer after PAMR.
+
+        Raises:
+            UserError: If the classes do not fit the patches, or the scores are not numbers.
+        """
+        classes.check_width(features.shape[-1])
+        scores = torch.einsum("wrcd,qd->wqrc", features, classes.queries)
+        if bool(scores.isnan().any()):
+            raise UserError("the scores are not numbers (NaN): the model's weights are; export or train it anew")
         if self.protocol.activation is Activation.SIGMOID:
             scores = scores.sigmoid()
         if self.protocol.pamr:
@@ -188,7 +211,7 @@ class Segmenter:
         return functional.normalize(features.float(), dim=-1)
 
     def _autocast(self) -> AbstractContextManager[object]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.half_precision)
+        return torch.autocast(self.device.type, torch.bfloat16) if self.half_precision else nullcontext()
 
     def _statistics(self) -> tuple[Statistic, Statistic]:
         own = (self.model.pixel_mean, self.model.pixel_std)

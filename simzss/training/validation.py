@@ -48,7 +48,7 @@ class Validation(Callback):
         if step % self.config.every and step != trainer.num_training_batches:
             return
         model = alignment(pl_module).model.eval()
-        segmenter = Segmenter(model, self.protocol, pl_module.device)
+        segmenter = Segmenter(model, self.protocol)
         result = evaluate_benchmark(segmenter, self.benchmark, self.config.data_root, limit=self.config.limit)
         model.train()
         pl_module.log("miou", result.scores.miou, prog_bar=True, sync_dist=True)

@@ -196,6 +196,8 @@ def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_wr
     ("options", "complaint"),
     [
         (["--device", "cuda:9"], "device 'cuda:9' is not there"),
+        (["--device", "meta"], "device 'meta' is not there"),
+        (["--device", "hpu"], "device 'hpu' is not there"),
         (["--limit", "0"], "limit"),
         (["--precision", "float8"], "precision"),
         (["--protocol", "nowhere.yaml"], "no file nowhere.yaml"),

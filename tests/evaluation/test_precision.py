@@ -27,7 +27,7 @@ def test_half_precision_moves_the_score_by_less_than_a_twentieth_of_a_point(tmp_
     known, held_out = load_benchmark(world.probe), load_benchmark(world.benchmark)
     vectors = prototypes(gather(segmenter, known, world.folder, list_stems(known, world.folder)))
     scores = [
-        evaluate_benchmark(each, held_out, world.folder, vocabulary=ClassEmbeddings.of_vectors(vectors)).scores
+        evaluate_benchmark(each, held_out, world.folder, classes=ClassEmbeddings.of_vectors(vectors)).scores
         for each in (segmenter, replace(segmenter, half_precision=True))
     ]
     assert scores[0].miou > 0.1  # far above chance, so that the comparison means something

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from simzss.evaluation.resumable import evaluate
@@ -24,7 +23,7 @@ SMALL = SegmentationProtocol(short_side=64, long_cap=256, crop=64, stride=32, te
 
 
 def count_with_tiny_model(benchmarks: list[Benchmark], root: Path, folder: Path, limit: int) -> list[np.ndarray]:
-    segmenter = Segmenter(load_model(save_tiny_model(folder / "run")), SMALL, torch.device("cpu"))
+    segmenter = Segmenter(load_model(save_tiny_model(folder / "run")), SMALL)
     return [result.matrix for result in evaluate(segmenter, benchmarks, root, folder / "out", limit=limit)]
 
 

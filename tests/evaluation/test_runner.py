@@ -173,9 +173,9 @@ def test_class_vectors_from_elsewhere(tmp_path: Path) -> None:
     segmenter = exact(benchmark)
     right = segmenter.class_embeddings(benchmark.names).queries
     swapped = ClassEmbeddings.of_vectors(right.roll(1, dims=0))
-    assert evaluate_benchmark(segmenter, benchmark, tmp_path, vocabulary=swapped).scores.pixel_accuracy == 0.0
+    assert evaluate_benchmark(segmenter, benchmark, tmp_path, classes=swapped).scores.pixel_accuracy == 0.0
     same = ClassEmbeddings.of_vectors(3 * right)
-    assert evaluate_benchmark(segmenter, benchmark, tmp_path, vocabulary=same).scores.miou == 1.0
+    assert evaluate_benchmark(segmenter, benchmark, tmp_path, classes=same).scores.miou == 1.0
 
 
 def test_a_limit_spreads_over_the_images_and_is_told(tmp_path: Path) -> None:

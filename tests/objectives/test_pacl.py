@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy as cross_entropy_of_rows
 
 from simzss.errors import UserError
-from simzss.losses.contrastive import info_nce_of_similarities
-from simzss.modeling import pooling
+from simzss.losses import blockwise
+from simzss.losses.blockwise import Comparison, blockwise_info_nce
 from simzss.modeling.pooling import pairwise_pooled_similarity, similarity_pool
 from simzss.objectives.pacl import PACL
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
@@ -49,12 +50,15 @@ def drawn() -> tuple[PACL, ImageFeatures, TextFeatures]:
     return objective, image, TextFeatures(torch.randn(BATCH, DIM).double(), torch.randn(BATCH, 4, DIM).double())
 
 
+@pytest.fixture(params=[(1, 1), (2, 3), (256, 16)], ids=str)
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images and captions taken together."""
+    for name, size in zip(("IMAGES_TOGETHER", "CAPTIONS_TOGETHER"), request.param, strict=True):
+        monkeypatch.setattr(blockwise, name, size)
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("together", [1, 3, 16])
-def test_loss_equals_plain_loops(
-    drawn: tuple[PACL, ImageFeatures, TextFeatures], together: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pooling, "TEXTS_TOGETHER", together)
+def test_loss_equals_plain_loops(drawn: tuple[PACL, ImageFeatures, TextFeatures], blocks: None) -> None:
     objective, image, text = drawn
     terms = objective(image, objective.embed_captions(text, NONE), NONE)
     expected = loss_in_plain_loops(objective, image.patches.tolist(), text.caption.tolist(), 1 / 0.07)
@@ -63,14 +67,27 @@ def test_loss_equals_plain_loops(
     assert math.isnan(terms.concept_accuracy.item())
 
 
-def test_gradient_equals_finite_differences(drawn: tuple[PACL, ImageFeatures, TextFeatures]) -> None:
+def test_gradient_equals_finite_differences(drawn: tuple[PACL, ImageFeatures, TextFeatures], blocks: None) -> None:
+    """Of the loss by captions, patches, embedder and scale."""
     objective, image, text = drawn
 
-    def loss(caption: Tensor) -> Tensor:
+    def loss(caption: Tensor, patches: Tensor, *_: Tensor) -> Tensor:
         captions = objective.embed_captions(TextFeatures(caption, text.tokens), NONE)
-        return objective(image, captions, NONE).total
+        return objective(ImageFeatures(image.cls, patches, image.grid), captions, NONE).total
 
-    assert torch.autograd.gradcheck(loss, (text.caption.requires_grad_(),))
+    variables = (text.caption, image.patches, *objective.parameters())
+    assert torch.autograd.gradcheck(loss, tuple(variable.requires_grad_() for variable in variables))
+
+
+def test_logits_beyond_single_precision_have_a_loss_and_a_gradient(blocks: None) -> None:
+    """A match that costs nothing, beside others whose exponentials vanish."""
+    text = torch.eye(3).requires_grad_()
+    log_sums = Comparison(lambda images: images, [], lambda images, texts: images @ texts.T)
+    loss = blockwise_info_nce(log_sums, torch.eye(3), text, torch.tensor(1000.0, requires_grad=True))
+    loss.backward()
+    assert loss.item() == 0
+    assert text.grad is not None
+    assert text.grad.eq(0).all()
 
 
 def test_one_pair_is_similarity_pooling() -> None:
@@ -91,8 +108,8 @@ def test_whole_images_are_compared_as_the_loss_compares_them(
 ) -> None:
     objective, image, text = drawn
     captions = objective.embed_captions(text, NONE)
-    similarity = objective.compare_images(image, captions.caption)
-    expected = info_nce_of_similarities(similarity, objective.scale())
+    logits, target = objective.scale() * objective.compare_images(image, captions.caption), torch.arange(BATCH)
+    expected = (cross_entropy_of_rows(logits, target) + cross_entropy_of_rows(logits.T, target)) / 2
     torch.testing.assert_close(objective(image, captions, NONE).total, expected)
 
 

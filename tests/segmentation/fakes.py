@@ -14,6 +14,7 @@ class ColourModel:
     no prompt points to.
     """
 
+    device = torch.device("cpu")
     pixel_mean = (0.0, 0.0, 0.0)
     pixel_std = (1.0, 1.0, 1.0)
 
@@ -42,6 +43,7 @@ class ColourModel:
 class NoiseModel:
     """Random but deterministic features of the pixels, in double precision if asked, and of the letters of a prompt."""
 
+    device = torch.device("cpu")
     pixel_mean = (0.5, 0.4, 0.3)
     pixel_std = (0.2, 0.3, 0.4)
 

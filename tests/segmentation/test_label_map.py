@@ -27,7 +27,7 @@ def some_scores(queries: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("strip", [1, 7 * 67, 2**20])
 def test_strips_give_the_argmax_of_the_whole_canvas(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(label_map.SCORES_AT_ONCE, "cpu", strip)
+    monkeypatch.setattr(label_map, "SCORES_AT_ONCE", strip)
     scores = some_scores(7)
     expected = reference_canvas(scores, LAYOUT, SIZE, align_corners=False).argmax(dim=0)
     assert torch.equal(WindowMerger(LAYOUT, SIZE, align_corners=False).label_map(scores, class_embeddings(7)), expected)
@@ -52,9 +52,9 @@ def test_threshold_equals_a_constant_channel_in_front(threshold: float, seed: in
 def test_at_the_threshold_the_background_wins() -> None:
     scores = torch.full((1, 2, 4, 4), 0.5)
     layout = WindowLayout.of(Size(16, 16), 16, 8, 4)
-    stitcher = WindowMerger(layout, Size(16, 16), align_corners=False)
-    assert stitcher.label_map(scores, class_embeddings(2, 0.5)).eq(0).all()
-    assert stitcher.label_map(scores, class_embeddings(2, 0.49)).eq(1).all()
+    merger = WindowMerger(layout, Size(16, 16), align_corners=False)
+    assert merger.label_map(scores, class_embeddings(2, 0.5)).eq(0).all()
+    assert merger.label_map(scores, class_embeddings(2, 0.49)).eq(1).all()
 
 
 def test_the_best_synonym_speaks_for_its_class() -> None:
@@ -75,7 +75,7 @@ def test_vectors_of_another_width_are_refused() -> None:
 def test_winners_tell_the_best_score_of_the_whole_canvas(
     threshold: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(label_map.SCORES_AT_ONCE, "cpu", 7 * 67)
+    monkeypatch.setattr(label_map, "SCORES_AT_ONCE", 7 * 67)
     scores = some_scores(7)
     canvas = reference_canvas(scores, LAYOUT, SIZE, align_corners=False)
     winners = WindowMerger(LAYOUT, SIZE, align_corners=False).winners(scores, class_embeddings(7, threshold))

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from simzss.segmentation.pamr import refine
+from tests.memory import Work, peak_megabytes
 
 DISTANCES = (1, 2, 4, 8, 12, 24)
 
@@ -56,3 +57,14 @@ def test_a_constant_stays_and_a_stray_score_goes() -> None:
     got = refine(image + 0.01 * torch.rand(image.shape, generator=torch.Generator().manual_seed(0)), scores)
     assert got[0, 0, 10, 5] < 0.2
     torch.testing.assert_close(refine(image, torch.ones_like(scores)), torch.ones_like(scores))
+
+
+def step(side: int) -> Work:
+    images, scores = torch.rand(2, 3, side, side), torch.rand(2, 1, side, side)
+    return lambda: refine(images, scores)
+
+
+def test_the_colours_of_the_neighbours_are_not_held_together() -> None:
+    side = 224
+    held_together = 48 * 2 * 3 * side * side * 4 / 1e6
+    assert peak_megabytes(step, side) < held_together

@@ -7,7 +7,7 @@ from simzss.segmentation.render import (
     INK,
     OPACITY,
     Panel,
-    Row,
+    PanelRow,
     distinct_colours,
     draw,
     draw_legend,
@@ -38,11 +38,11 @@ def test_edges_are_one_pixel_wide() -> None:
 
 def test_colours_go_to_the_largest_first_and_differ() -> None:
     rng = np.random.default_rng(0)
-    few = Row(IMAGE, [Panel("truth", np.array([[5] * 7 + [3]] * 6))])
+    few = PanelRow(IMAGE, [Panel("truth", np.array([[5] * 7 + [3]] * 6))])
     assert list(distinct_colours([few])) == [5, 3]
-    wrong = Row(IMAGE, [few.panels[0], Panel("prediction", np.full((6, 8), 9))])
+    wrong = PanelRow(IMAGE, [few.panels[0], Panel("prediction", np.full((6, 8), 9))])
     assert list(distinct_colours([wrong])) == [5, 3, 9]  # what only a prediction shows comes after the truth
-    many = Row(IMAGE, [Panel("truth", rng.integers(-1, 171, (90, 90)))])
+    many = PanelRow(IMAGE, [Panel("truth", rng.integers(-1, 171, (90, 90)))])
     colours = distinct_colours([many])
     assert len(colours) == 171
     assert len(set(colours.values())) == 171
@@ -54,7 +54,7 @@ def test_colours_go_to_the_largest_first_and_differ() -> None:
 def test_the_picture_holds_every_row_and_the_legend() -> None:
     labels = np.zeros((6, 8), dtype=np.int64)
     labels[3:] = 1
-    rows = [Row(IMAGE, [Panel("truth", labels), Panel("prediction", 1 - labels)])] * 2
+    rows = [PanelRow(IMAGE, [Panel("truth", labels), Panel("prediction", 1 - labels)])] * 2
     picture = np.asarray(draw(rows, ["cat", "dog"], height=60))
     colours = distinct_colours(rows)
     assert picture.shape[1] == 3 * 80 + 2 * 8

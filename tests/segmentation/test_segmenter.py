@@ -87,9 +87,9 @@ def test_images_keep_their_order_and_labels_in_any_batch() -> None:
     ]
     for at_once in (1, 3, 100):
         segmenter = Segmenter(model, SMALL, windows_at_once=at_once)
-        vocabulary = segmenter.class_embeddings(NAMES)
+        classes = segmenter.class_embeddings(NAMES)
         embedded = segmenter.embed(segmenter.prepare(image) for image in images)
-        together = [segmenter.label_map(image, features, vocabulary) for image, features in embedded]
+        together = [segmenter.label_map(image, features, classes) for image, features in embedded]
         assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
@@ -120,12 +120,12 @@ def test_background_by_threshold_and_by_words() -> None:
     image = torch.tensor([[[255, 0, 0], [0, 255, 0], [90, 60, 0], [0, 0, 0]]], dtype=torch.uint8).expand(4, 4, 3)
     exact = replace(SMALL, short_side=None, crop=4, stride=4)
     by_threshold = Segmenter(model, exact)
-    vocabulary = by_threshold.class_embeddings(["background", "cat", "dog"], has_background=True)
-    assert by_threshold.segment(image, vocabulary)[0].tolist() == [1, 2, 0, 0]
+    classes = by_threshold.class_embeddings(["background", "cat", "dog"], has_background=True)
+    assert by_threshold.segment(image, classes)[0].tolist() == [1, 2, 0, 0]
     by_words = Segmenter(model, replace(exact, background=BackgroundRule.WORDS))
-    vocabulary = by_words.class_embeddings([["background", "mud"], "cat", "dog"], has_background=True)
-    assert vocabulary.threshold is None
-    assert by_words.segment(image, vocabulary)[0].tolist() == [1, 2, 0, 0]
+    classes = by_words.class_embeddings([["background", "mud"], "cat", "dog"], has_background=True)
+    assert classes.threshold is None
+    assert by_words.segment(image, classes)[0].tolist() == [1, 2, 0, 0]
 
 
 def test_the_fakes_are_models() -> None:
@@ -144,3 +144,28 @@ def test_class_vectors_of_another_width_are_refused() -> None:
     segmenter = Segmenter(NoiseModel(dim=8), SMALL)
     with pytest.raises(UserError, match="width 4"):
         segmenter.segment(noise_image(40, 40), Segmenter(NoiseModel(dim=4), SMALL).class_embeddings(NAMES))
+
+
+def test_it_computes_where_its_model_lies() -> None:
+    model = NoiseModel()
+    model.device = torch.device("meta")
+    segmenter = Segmenter(model, SMALL)
+    assert segmenter.prepare(noise_image(40, 40)).windows.device.type == "meta"
+    assert segmenter.class_embeddings(NAMES).queries.device.type == "meta"
+
+
+def test_half_precision_is_refused_where_there_is_none() -> None:
+    model = NoiseModel()
+    model.device = torch.device("meta")
+    with pytest.raises(UserError, match=r"^device 'meta' does not compute in bfloat16: give precision float32$"):
+        Segmenter(model, SMALL, half_precision=True)
+    model.device = torch.device("mps")
+    Segmenter(model, SMALL, half_precision=True)
+
+
+def test_scores_that_are_no_numbers_name_the_weights() -> None:
+    model = NoiseModel()
+    model.weight[0, 0, 0, 0] = torch.nan
+    segmenter = Segmenter(model, SMALL)
+    with pytest.raises(UserError, match=r"^the scores are not numbers .NaN.: the model's weights are"):
+        segmenter.segment(noise_image(40, 40), segmenter.class_embeddings(NAMES))

@@ -36,7 +36,7 @@ def bench_evaluate(  # one argument per option
         task = timings.drawn_task(segmenter, pair, Path(folder), images)
         measured, split = timings.measure_speed(segmenter, task), timings.measure_split(segmenter, task)
         record |= {"pair": asdict(measured) | {"ratio": measured.ratio}, "split": asdict(split)}
-        _tell(console, measured, split)
+        _show(console, measured, split)
     record["peak_gigabytes"] = timings.peak_memory(backbone, 2048, 1536, classes=171)
     console.print(f"peak memory, one image of 2,048 x 1,536 with 171 classes: {record['peak_gigabytes']:.2f} GB")
     if full:
@@ -46,7 +46,7 @@ def bench_evaluate(  # one argument per option
         console.print(f"wrote {json}", highlight=False, soft_wrap=True)
 
 
-def _tell(console: Console, measured: timings.Speed, split: timings.Split) -> None:
+def _show(console: Console, measured: timings.Speed, split: timings.Split) -> None:
     rate = measured.images / measured.ours_seconds
     console.print(
         f"COCO-Stuff and COCO-Object, {measured.images} images, {measured.windows} windows: {rate:.2f} images/s, "

@@ -41,37 +41,37 @@ def reference_canvas(
 
 
 def reference_scores(
-    segmenter: Segmenter, image: UInt8[Tensor, "height width 3"], vocabulary: ClassEmbeddings
+    segmenter: Segmenter, image: UInt8[Tensor, "height width 3"], classes: ClassEmbeddings
 ) -> Float[Tensor, "queries height width"]:
     """The score of every query at every pixel of an image."""
     prepared = segmenter.prepare(image)
     windows = [segmenter.model.embed_patches(window[None])[0] for window in prepared.windows]
-    scores = torch.stack([torch.einsum("rcd,qd->qrc", patches, vocabulary.queries) for patches in windows])
-    stitcher = prepared.stitcher
-    return reference_canvas(scores, stitcher.layout, stitcher.size, align_corners=stitcher.align_corners)
+    scores = torch.stack([torch.einsum("rcd,qd->qrc", patches, classes.queries) for patches in windows])
+    merger = prepared.merger
+    return reference_canvas(scores, merger.layout, merger.size, align_corners=merger.align_corners)
 
 
 def reference_labels(
-    scores: Float[Tensor, "queries height width"], vocabulary: ClassEmbeddings
+    scores: Float[Tensor, "queries height width"], classes: ClassEmbeddings
 ) -> Int[Tensor, "height width"]:
     """The winner of every pixel, the background as a constant channel in front."""
-    if vocabulary.threshold is None:
-        return vocabulary.classes[scores.argmax(dim=0)]
-    constant = torch.full_like(scores[:1], vocabulary.threshold)
+    if classes.threshold is None:
+        return classes.class_ids[scores.argmax(dim=0)]
+    constant = torch.full_like(scores[:1], classes.threshold)
     winners = torch.cat([constant, scores]).argmax(dim=0)
-    return torch.cat([vocabulary.classes.new_zeros(1), vocabulary.classes])[winners]
+    return torch.cat([classes.class_ids.new_zeros(1), classes.class_ids])[winners]
 
 
 def evaluate_plainly(
     segmenter: Segmenter,
     benchmarks: Sequence[Benchmark],
-    vocabularies: Sequence[ClassEmbeddings],
+    class_sets: Sequence[ClassEmbeddings],
     root: Path,
     stem: str,
 ) -> Iterator[tuple[Int[Tensor, "height width"], Int[Tensor, "classes classes"]]]:
     """Label map and confusion matrix of one image for every benchmark, each with a pass of its own."""
-    for benchmark, vocabulary in zip(benchmarks, vocabularies, strict=True):
+    for benchmark, classes in zip(benchmarks, class_sets, strict=True):
         sample = read_sample([benchmark], root, stem)
-        scores = reference_scores(segmenter, torch.from_numpy(sample.image), vocabulary)
-        labels = reference_labels(scores, vocabulary)
+        scores = reference_scores(segmenter, torch.from_numpy(sample.image), classes)
+        labels = reference_labels(scores, classes)
         yield labels, confusion_matrix(labels, torch.from_numpy(sample.labels[0]), len(benchmark.names))

@@ -80,13 +80,13 @@ def random_segmenter(
     """A model of the given backbone with random weights and a small random text encoder."""
     torch.manual_seed(0)
     model = AlignedModel(BackboneConfig(backbone, "random"), TextEncoderConfig(layers=1, width=64, heads=2), SimZSS())
-    return Segmenter(model.eval().to(device), PROTOCOL, device, at_once, half_precision)
+    return Segmenter(model.eval().to(device), PROTOCOL, at_once, half_precision)
 
 
 def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path, count: int) -> Task:
     """Benchmarks that share images, on drawn ones."""
-    vocabularies = [class_embeddings_for(segmenter, benchmark) for benchmark in benchmarks]
-    return Task(benchmarks, vocabularies, root, draw_tree(root, benchmarks, count))
+    class_sets = [class_embeddings_for(segmenter, benchmark) for benchmark in benchmarks]
+    return Task(benchmarks, class_sets, root, draw_tree(root, benchmarks, count))
 
 
 def measure_speed(segmenter: Segmenter, task: Task) -> Speed:
@@ -108,7 +108,7 @@ def _both_ways(segmenter: Segmenter, task: Task) -> tuple[float, float]:
         pass
     between = time.perf_counter()
     for stem in task.stems:
-        for _ in evaluate_plainly(segmenter, task.benchmarks, task.vocabularies, task.root, stem):
+        for _ in evaluate_plainly(segmenter, task.benchmarks, task.class_sets, task.root, stem):
             pass
     return between - started, time.perf_counter() - between
 
@@ -117,12 +117,12 @@ def compare_label_maps(segmenter: Segmenter, task: Task) -> tuple[int, int, floa
     """Pixels on which both ways differ, of how many, and by how much score at most."""
     differing, pixels, gap = 0, 0, 0.0
     for stem in task.stems:
-        for vocabulary in task.vocabularies:
+        for classes in task.class_sets:
             image = _image(task, stem)
-            scores = reference_scores(segmenter, image, vocabulary)
-            if vocabulary.threshold is not None:
-                scores = torch.cat([torch.full_like(scores[:1], vocabulary.threshold), scores])
-            ours = segmenter.segment(image, vocabulary)
+            scores = reference_scores(segmenter, image, classes)
+            if classes.threshold is not None:
+                scores = torch.cat([torch.full_like(scores[:1], classes.threshold), scores])
+            ours = segmenter.segment(image, classes)
             best = scores.max(dim=0)
             wrong = best.indices != ours
             chosen = scores.gather(0, ours[None])[0]
@@ -141,9 +141,9 @@ def measure_split(segmenter: Segmenter, task: Task) -> Split:
     _wait(segmenter.device)
     clock.append(time.perf_counter())
     for sample, (image, features) in zip(samples, embedded, strict=True):
-        for labels, benchmark, vocabulary in zip(sample.labels, task.benchmarks, task.vocabularies, strict=True):
+        for labels, benchmark, classes in zip(sample.labels, task.benchmarks, task.class_sets, strict=True):
             truth = torch.from_numpy(labels).to(segmenter.device)
-            confusion_matrix(segmenter.label_map(image, features, vocabulary), truth, len(benchmark.names))
+            confusion_matrix(segmenter.label_map(image, features, classes), truth, len(benchmark.names))
     _wait(segmenter.device)
     clock.append(time.perf_counter())
     return Split(*(float(after - before) for before, after in pairwise(clock)))

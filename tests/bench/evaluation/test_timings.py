@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from simzss.bench.evaluation import timings
 from simzss.bench.evaluation.synthetic_benchmarks import draw_tree
@@ -20,7 +19,7 @@ from tests.evaluation.variants import uncounted
 @pytest.fixture
 def segmenter(tmp_path: Path) -> Segmenter:
     model = load_model(save_tiny_model(tmp_path / "run"))
-    return Segmenter(model, RESIZED, torch.device("cpu"), windows_at_once=4)
+    return Segmenter(model, RESIZED, windows_at_once=4)
 
 
 def test_both_ways_agree_but_for_rounding(segmenter: Segmenter, tmp_path: Path) -> None:
