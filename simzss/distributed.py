@@ -72,7 +72,7 @@ def ranks_here() -> list[int]:
 
 
 def fetch_rows(own: Shaped[Tensor, " own *rest"], wanted: Int[Tensor, " batch"]) -> Shaped[Tensor, " batch *rest"]:
-    """Rows of a table that is dealt out to the processes like cards; without gradient.
+    """Rows of a table that is sharded over the processes; without gradient.
 
     Numbers are sent to the processes that hold the rows, which send the rows back. Of the accelerator this waits once,
     for the sizes of the messages; and where the rows lie in another memory, for their numbers.

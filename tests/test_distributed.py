@@ -8,8 +8,8 @@ from simzss.distributed import all_gather, all_sum, all_values, fetch_rows, rank
 from tests.processes import on_processes
 
 
-def rows_of_a_dealt_table() -> list[Tensor]:
-    """What each process gets of a table that is dealt out."""
+def rows_of_a_sharded_table() -> list[Tensor]:
+    """What each process gets of a table that is sharded."""
     table = torch.arange(14, dtype=torch.float16).reshape(7, 2)
     wanted = [[3, 6, 0, 3, 1], []][rank()]
     return all_values(fetch_rows(table[rank() :: world_size()], torch.tensor(wanted, dtype=torch.long)))
@@ -20,7 +20,7 @@ def weighted_sum_and_gather() -> tuple[Tensor, ...]:
     total, gathered = all_sum(own), all_gather(own)
     (by_sum,) = torch.autograd.grad((total * (10.0 + rank())).sum(), own)
     (by_gather,) = torch.autograd.grad((gathered[:, 0] * torch.tensor([3.0, 5.0]) * (1.0 + rank())).sum(), own)
-    return total.detach(), gathered.detach(), by_sum, by_gather, *rows_of_a_dealt_table()
+    return total.detach(), gathered.detach(), by_sum, by_gather, *rows_of_a_sharded_table()
 
 
 @pytest.mark.distributed

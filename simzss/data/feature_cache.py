@@ -3,7 +3,7 @@
 The backbone never changes and crops hardly vary, so an image needs to pass it once per kept view, not once per pair and
 epoch: for COCO that is 118,287 passes instead of 4,000,000.
 
-In memory they are dealt out to the processes of a run: crop n lies with process n % processes, and the rows of a batch
+In memory they are sharded over the processes of a run: crop n lies with process n % processes, and the rows of a batch
 are exchanged at every step, so that eight GPUs hold 5.8 GB each and not 46.5.
 """
 
@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from simzss.data.cache_key import cache_key
 from simzss.data.caption_dataset import CaptionDataset
-from simzss.data.feature_file import cache_key, complete_file
+from simzss.data.feature_filling import complete_file
 from simzss.distributed import all_values, fetch_rows, rank, ranks_here, world_size
 from simzss.modeling.backbone import ImageBackbone
 from simzss.types import ImageFeatures
@@ -34,9 +35,9 @@ class Placement(StrEnum):
     disk = auto()
     """In the file, memory-mapped by every process."""
     host = auto()
-    """In the memory of the machine, dealt out to the processes."""
+    """In the memory of the machine, sharded over the processes."""
     gpu = auto()
-    """In the memory of the accelerators, dealt out to the processes."""
+    """In the memory of the accelerators, sharded over the processes."""
     automatic = auto()
     """The first of gpu, host and disk that has room: features may take half of what is free there."""
 
@@ -52,12 +53,12 @@ class FeatureCache:
     """Class token first, then the patches: of all crops, or of this process's."""
     grid: tuple[int, int]
     """Rows and columns of the patches."""
-    dealt: bool
+    sharded: bool
     """Whether crop n lies with process n % processes only."""
 
     def __call__(self, crop: Int[Tensor, " batch"]) -> ImageFeatures:
         """The features of some crops, where the crops' numbers lie; all processes must ask at the same time."""
-        if self.dealt:
+        if self.sharded:
             rows = fetch_rows(self.features, crop)
         else:
             rows = self.features[crop.to(self.features.device)].to(crop.device, non_blocking=True)
@@ -92,12 +93,12 @@ def open_cache(
     device = next(backbone.parameters()).device
     key = cache_key(backbone, dataset, dtype)
     place = _choose(key.num_bytes, device, room) if placement is Placement.automatic else placement
-    dealt = place is not Placement.disk
-    features = complete_file(folder, key, backbone, dataset, workers, dealt=dealt)
-    if dealt:
+    sharded = place is not Placement.disk
+    features = complete_file(folder, key, backbone, dataset, workers, sharded=sharded)
+    if sharded:
         features = _own_rows(features, device if place is Placement.gpu else torch.device("cpu"))
     side = dataset.crop.size // backbone.patch_size
-    return FeatureCache(features, (side, side), dealt)
+    return FeatureCache(features, (side, side), sharded)
 
 
 def _choose(nbytes: int, device: torch.device, room: float | None = None) -> Placement:

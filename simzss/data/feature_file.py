@@ -1,188 +1,185 @@
-"""The file of frozen features: what it holds, whether it still fits, and how it is filled.
+"""The file of frozen features on the disk, and how it is kept true.
 
-`[crops, 1 + patches, dim]` numbers with the class token first, a byte per crop that says whether it is done, and a JSON
-key that names everything the numbers depend on. The processes of a machine fill it together; a killed run goes on where
-it stopped; a file whose key or size does not fit is made anew, never used.
+    features.bin  [crops, 1 + patches, dim] numbers, the class token first
+    state.bin     8 bytes per crop: to do, unreadable, or done, and then the checksum of its features
+    key.json      everything the numbers depend on
+    broken.txt    why images could not be read
+
+A crop is marked as done after the disk has its features, so neither a kill nor a power loss leaves a mark without them;
+and the mark is their checksum (XXH3), so a bit that has changed since, in either file, is noticed when they are read.
+Files are written by ordinary calls, never through a mapping, which a full disk would answer with a signal; a file that
+is complete is only read, and may lie where nothing can be written.
 """
 
-import hashlib
-import json
-import math
-import secrets
+import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+import xxhash
+from jaxtyping import Float, Int, UInt64
+from rich.progress import track
 from torch import Tensor
 
-from simzss.data.caption_dataset import CaptionDataset
-from simzss.data.feature_filling import TO_DO, UNREADABLE, FeatureFile, fill
+from simzss.data.cache_key import CacheKey
 from simzss.data.token_table import TOKENS
-from simzss.distributed import all_values, barrier, rank, ranks_here, world_size
+from simzss.distributed import rank
 from simzss.errors import UserError
-from simzss.modeling.backbone import ImageBackbone
 
 FEATURES, STATE, KEY, BROKEN, PROBE = "features.bin", "state.bin", "key.json", "broken.txt", "probe.txt"
+KNOWN = {FEATURES, STATE, KEY, BROKEN, PROBE}
+TO_DO, UNREADABLE = 0, int.from_bytes(b"unreadbl")
+"""Marks that are no checksums; no single changed bit makes one of the other."""
+MARK = np.dtype("<u8")
+FLUSH_SECONDS = 2.0
+"""After so long what was written is flushed and marked as done: the work that a kill may cost."""
 
 
-@dataclass(frozen=True)
-class CacheKey:
-    """Everything the cached numbers depend on."""
-
-    backbone: str
-    weights: str
-    """Fingerprint of the backbone: architecture and weights."""
-    pixels: tuple[tuple[float, ...], tuple[float, ...]]
-    """Mean and deviation the pixels were normalised with."""
-    images: str
-    """Hash over the names and sizes of the image files, in order; same-sized replacements pass unseen."""
-    size: int
-    """Side of a crop in pixels."""
-    scale: tuple[float, float]
-    """Share of an image's area that a crop keeps."""
-    views: int
-    """Crops per image."""
-    shape: tuple[int, int, int]
-    """Crops, tokens and width."""
-    dtype: str
-
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        """The precision the features are kept in."""
-        return getattr(torch, self.dtype.removeprefix("torch."))
-
-    @property
-    def num_bytes(self) -> int:
-        """Size of the features."""
-        return math.prod(self.shape) * self.torch_dtype.itemsize
-
-    def as_json(self) -> str:
-        """The key as it stands beside the features."""
-        return json.dumps(asdict(self), indent=1)
-
-
-def complete_file(
-    folder: Path, key: CacheKey, backbone: ImageBackbone, dataset: CaptionDataset, workers: int, *, dealt: bool
-) -> Float[Tensor, "crops tokens dim"]:
-    """The features, memory-mapped, after computing those that are not there yet.
-
-    Unreadable images leave the data set.
+class FeatureFile:
+    """The features of all crops that this machine needs, or is about to compute.
 
     Args:
-        folder: Where the file lies, for all processes of this machine.
-        key: What the file must hold.
-        backbone: Computes it.
-        dataset: The corpus.
-        workers: Decoding processes.
-        dealt: Whether a process needs only its own crops (n % processes), so that a machine's file may lack others.
-
-    Raises:
-        UserError: If too many images are unreadable, the disk is full, or several machines would fill one file.
+        folder: Where the files lie.
+        key: What they must hold.
     """
-    here = ranks_here()
-    needed = _needed(key.shape[0], here, dealt=dealt)
-    for leader in (0, here[0]):  # the first machine first: on a shared disk the others then find the file
-        if rank() == leader:
-            _prepare(folder, key, len(needed))
-        barrier()
-    file = FeatureFile(_mapped(folder / FEATURES, key), np.memmap(folder / STATE, np.uint8, "r+"), folder / BROKEN)
-    _refuse_to_share(folder, here, incomplete=_lacks(file, needed))
-    fill(file, needed[here.index(rank()) :: len(here)], backbone, dataset, workers)
-    barrier()
-    if _lacks(file, needed):
-        raise UserError(f"{folder} is not complete: all processes of a machine must see the same folder")
-    unreadable = {int(crop) // dataset.period for crop in np.flatnonzero(file.state == UNREADABLE)}
-    dataset.leave_out(set[int]().union(*all_values(unreadable)), file.broken)
-    return file.features
+
+    def __init__(self, folder: Path, key: CacheKey) -> None:
+        self.folder, self.key = folder, key
+        self.broken = folder / BROKEN
+
+    def prepare(self, crops: int) -> None:
+        """Keep what an earlier run with the same key has done; begin anew otherwise.
+
+        Args:
+            crops: How many the disk must have room for.
+
+        Raises:
+            UserError: If the folder holds other things, or there is no room.
+        """
+        sizes = {FEATURES: self.key.num_bytes, STATE: self.key.shape[0] * MARK.itemsize}
+        if self._fits(sizes):
+            return
+        if self.folder.exists() and (not self.folder.is_dir() or self._names() - KNOWN):
+            raise UserError(
+                f"{self.folder} holds other things than cached features: set data.cache_dir to a folder of its own"
+            )
+        with self.writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name in KNOWN:
+                (self.folder / name).unlink(missing_ok=True)
+            room = self.key.crop_bytes * crops
+            if shutil.disk_usage(self.folder).free < room:
+                raise UserError(
+                    f"the feature cache needs {room / 1e9:.3g} GB in {self.folder}: make room or set data.cache_dir"
+                )
+            for name, size in sizes.items():
+                with (self.folder / name).open("wb") as file:
+                    file.truncate(size)
+            (self.folder / KEY).write_text(self.key.as_json(), "utf-8")
+
+    def marks(self) -> UInt64[np.ndarray, " crops"]:
+        """What is known of each crop."""
+        return np.fromfile(self.folder / STATE, MARK)
+
+    def damaged(self, crops: Int[np.ndarray, " share"]) -> Int[np.ndarray, " damaged"]:
+        """Those of the crops marked as done whose features, or whose mark, have changed since."""
+        marks = self.marks()
+        done = crops[(marks[crops] != TO_DO) & (marks[crops] != UNREADABLE)].tolist()
+        found = []
+        with (self.folder / FEATURES).open("rb") as file:
+            for crop in track(done, description="checksums of cached features", disable=rank() != 0 or not done):
+                file.seek(crop * self.key.crop_bytes)
+                if xxhash.xxh3_64_intdigest(file.read(self.key.crop_bytes)) != marks[crop]:
+                    found.append(crop)
+        return np.array(found, dtype=np.int64)
+
+    def mapped(self) -> Float[Tensor, "crops tokens dim"]:
+        """The features, memory-mapped for reading; once nobody writes any more."""
+        path = str(self.folder / FEATURES)
+        size = self.key.num_bytes // self.key.torch_dtype.itemsize
+        return torch.from_file(path, shared=False, size=size, dtype=self.key.torch_dtype).view(self.key.shape)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Tell in one line that something cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"cannot write the feature cache to {self.folder}: {error.strerror or error};"
+                " make room or set data.cache_dir"
+            ) from error
+
+    def _fits(self, sizes: dict[str, int]) -> bool:
+        key = self.folder / KEY
+        if not key.is_file() or key.read_bytes() != self.key.as_json().encode():
+            return False
+        files = {self.folder / name: size for name, size in sizes.items()}
+        return all(path.is_file() and path.stat().st_size == size for path, size in files.items())
+
+    def _names(self) -> set[str]:
+        """The files in the folder, without token tables, finished and not."""
+        return {path.name for path in self.folder.iterdir() if not path.name.lstrip(".").startswith(TOKENS)}
 
 
-def cache_key(backbone: ImageBackbone, dataset: CaptionDataset, dtype: torch.dtype) -> CacheKey:
-    """What a file of the features of this corpus must hold.
+class FeatureWriter:
+    """Fills a file of features; other processes may fill in other crops meanwhile."""
 
-    Raises:
-        UserError: If the corpus has no fixed views.
-    """
-    images = hashlib.sha256()
-    for name in dataset.files:
-        path = dataset.folder / name
-        images.update(f"{name}\0{path.stat().st_size if path.is_file() else 'missing'}\0".encode())
-    side = dataset.crop.size // backbone.patch_size
-    return CacheKey(
-        backbone=backbone.config.name,
-        weights=backbone.fingerprint(),
-        pixels=(backbone.pixel_mean, backbone.pixel_std),
-        images=images.hexdigest(),
-        size=dataset.crop.size,
-        scale=dataset.crop.scale,
-        views=dataset.views or 0,
-        shape=(dataset.num_crops, 1 + side * side, backbone.dim),
-        dtype=str(dtype),
-    )
+    def __init__(self, file: FeatureFile) -> None:
+        self.file = file
+        self.written: dict[int, int] = {}
+        """Crops and checksums that the disk may not have yet."""
 
+    def __enter__(self) -> "FeatureWriter":
+        """Open the files."""
+        with self.file.writing():
+            self.features = (self.file.folder / FEATURES).open("r+b", buffering=0)
+            self.state = (self.file.folder / STATE).open("r+b", buffering=0)
+        self.flushed = time.monotonic()
+        return self
 
-def _needed(crops: int, here: Sequence[int], *, dealt: bool) -> Int[np.ndarray, " needed"]:
-    """The crops that the processes of this machine need."""
-    numbers = np.arange(crops)
-    return numbers[np.isin(numbers % world_size(), here)] if dealt else numbers
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Mark what is written, unless something failed: who knows how much the disk has then."""
+        with self.features, self.state:
+            if kind is None:
+                self.flush()
 
+    def write(self, crops: Sequence[int], features: Float[Tensor, "batch tokens dim"]) -> None:
+        """Write the features of some crops."""
+        with self.file.writing():
+            for crop, row in zip(crops, features.contiguous().view(torch.uint8).numpy(), strict=True):
+                _write_at(self.features, crop * self.file.key.crop_bytes, row.tobytes())
+                self.written[crop] = xxhash.xxh3_64_intdigest(row)
+        if time.monotonic() - self.flushed >= FLUSH_SECONDS:
+            self.flush()
 
-def _lacks(file: FeatureFile, needed: Int[np.ndarray, " needed"]) -> bool:
-    return bool((file.state[needed] == TO_DO).any())
+    def leave_out(self, crop: int, problem: str) -> None:
+        """Mark a crop whose image cannot be read."""
+        with self.file.writing():
+            with self.file.broken.open("a", encoding="utf-8") as names:
+                names.write(f"{problem}\n")
+            self._mark({crop: UNREADABLE})
 
+    def flush(self) -> None:
+        """See that the disk has what was written, then mark it as done."""
+        with self.file.writing():
+            os.fsync(self.features.fileno())
+            self._mark(self.written)
+        self.written, self.flushed = {}, time.monotonic()
 
-def _refuse_to_share(folder: Path, here: Sequence[int], *, incomplete: bool) -> None:
-    """Several machines that map one file for writing would destroy each other's pages."""
-    if len(here) == world_size():
-        return
-    word = all_values(secrets.token_hex())[0]
-    if rank() == 0:
-        (folder / PROBE).write_text(word)
-    barrier()
-    foreign = 0 not in here and (folder / PROBE).is_file() and (folder / PROBE).read_text() == word
-    answers = all_values((foreign, incomplete))
-    if rank() == 0:
-        (folder / PROBE).unlink()
-    if any(foreign for foreign, _ in answers) and any(incomplete for _, incomplete in answers):
-        raise UserError(
-            f"several machines cannot fill {folder} together: fill it with a run on one machine first, or set"
-            " data.cache_dir to a folder that each machine has for itself"
-        )
+    def _mark(self, marks: dict[int, int]) -> None:
+        for crop, mark in marks.items():
+            _write_at(self.state, crop * MARK.itemsize, mark.to_bytes(MARK.itemsize, "little"))
 
 
-def _prepare(folder: Path, key: CacheKey, crops: int) -> None:
-    """Keep what an earlier run with the same key has done; make room for so many crops otherwise."""
-    files = {folder / FEATURES: key.num_bytes, folder / STATE: key.shape[0]}
-    fits = (folder / KEY).is_file() and (folder / KEY).read_text() == key.as_json()
-    if fits and all(path.is_file() and path.stat().st_size == size for path, size in files.items()):
-        return
-    known = {FEATURES, STATE, KEY, BROKEN, PROBE}
-    if folder.exists() and (not folder.is_dir() or _names(folder) - known):
-        raise UserError(f"{folder} holds other things than cached features: set data.cache_dir to a folder of its own")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in known:
-            (folder / name).unlink(missing_ok=True)
-        room = key.num_bytes * crops // key.shape[0]
-        if shutil.disk_usage(folder).free < room:
-            raise UserError(f"the feature cache needs {room / 1e9:.1f} GB in {folder}: make room or set cache_dir")
-        for path, size in files.items():
-            with path.open("wb") as file:
-                file.truncate(size)
-        (folder / KEY).write_text(key.as_json())
-    except OSError as error:
-        raise UserError(f"cannot write the feature cache to {folder}: {error}") from error
-
-
-def _names(folder: Path) -> set[str]:
-    """The files in the folder, without token tables, finished and not."""
-    return {path.name for path in folder.iterdir() if not path.name.lstrip(".").startswith(TOKENS)}
-
-
-def _mapped(path: Path, key: CacheKey) -> Tensor:
-    rows, tokens, dim = key.shape
-    flat = torch.from_file(str(path), shared=True, size=rows * tokens * dim, dtype=key.torch_dtype)
-    return flat.view(rows, tokens, dim)
+def _write_at(file: FileIO, place: int, content: bytes) -> None:
+    """Write all of it: one call may write a part where the disk has room for no more, and the next then says so."""
+    file.seek(place)
+    while content:
+        content = content[file.write(content) :]

@@ -1,12 +1,14 @@
-"""Passing crops through the frozen backbone, and writing down what came of each.
+"""Passing crops through the frozen backbone, so that the file of features is complete.
 
-Images that cannot be read are named and marked, so that they can be left out of the corpus.
+The processes of a machine fill it together, and a killed run goes on where it stopped. Features that do not fit their
+checksum are named and computed anew. Images that cannot be read are named and marked, and leave the corpus.
 """
 
+import secrets
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,25 +17,96 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from simzss.data.cache_key import CacheKey
 from simzss.data.caption_dataset import CaptionDataset
-from simzss.distributed import rank
+from simzss.data.feature_file import FEATURES, PROBE, TO_DO, UNREADABLE, FeatureFile, FeatureWriter
+from simzss.distributed import all_values, barrier, rank, ranks_here, world_size
 from simzss.errors import UserError
 from simzss.modeling.backbone import ImageBackbone
 from simzss.types import ImageFeatures
 
-TO_DO, DONE, UNREADABLE = 0, 1, 2
-"""What the byte of a crop says."""
 CHUNK = 64
 """Crops that pass the backbone together; does not change the result."""
 
 
-@dataclass(frozen=True)
-class FeatureFile:
-    """The mapped file, a byte per crop, and where unreadable images are named."""
+def complete_file(
+    folder: Path, key: CacheKey, backbone: ImageBackbone, dataset: CaptionDataset, workers: int, *, sharded: bool
+) -> Float[Tensor, "crops tokens dim"]:
+    """The features, memory-mapped, after computing those that are not there yet or have been damaged.
 
-    features: Float[Tensor, "crops tokens dim"]
-    state: "np.memmap[Any, np.dtype[np.uint8]]"
-    broken: Path
+    Unreadable images leave the data set.
+
+    Args:
+        folder: Where the file lies, for all processes of this machine.
+        key: What the file must hold.
+        backbone: Computes it.
+        dataset: The corpus.
+        workers: Decoding processes.
+        sharded: Whether a process needs only its own crops (n % processes), so that a machine's file may lack others.
+
+    Raises:
+        UserError: If too many images are unreadable, the disk is full, or several machines would fill one file.
+    """
+    here = ranks_here()
+    needed = _needed(key.shape[0], here, sharded=sharded)
+    file = FeatureFile(folder, key)
+    for leader in (0, here[0]):  # the first machine first: on a shared disk the others then find the file
+        if rank() == leader:
+            file.prepare(len(needed))
+        barrier()
+    share = needed[here.index(rank()) :: len(here)]
+    damaged = _damaged(file, share, dataset)
+    to_do = np.union1d(share[file.marks()[share] == TO_DO], damaged)
+    _refuse_to_share(folder, here, incomplete=len(to_do) > 0)
+    if len(to_do):
+        fill(file, to_do.tolist(), backbone, dataset, workers)
+    barrier()
+    marks = file.marks()
+    if (marks[needed] == TO_DO).any():
+        raise UserError(f"{folder} is not complete: all processes of a machine must see the same folder")
+    unreadable = {int(crop) // dataset.period for crop in np.flatnonzero(marks == UNREADABLE)}
+    dataset.leave_out(set[int]().union(*all_values(unreadable)), file.broken)
+    return file.mapped()
+
+
+def _needed(crops: int, here: Sequence[int], *, sharded: bool) -> Int[np.ndarray, " needed"]:
+    """The crops that the processes of this machine need."""
+    numbers = np.arange(crops)
+    return numbers[np.isin(numbers % world_size(), here)] if sharded else numbers
+
+
+def _damaged(
+    file: FeatureFile, share: Int[np.ndarray, " share"], dataset: CaptionDataset
+) -> Int[np.ndarray, " damaged"]:
+    """Crops whose features do not fit their checksum, which is told."""
+    damaged = file.damaged(share)
+    if len(damaged):
+        image = dataset.files[int(damaged[0]) // dataset.period]
+        warnings.warn(
+            f"{file.folder / FEATURES} is damaged: the features of {len(damaged)} of {len(share)} crops do not fit their"
+            f" checksums, the first is crop {damaged[0]}, of {image}; they are computed anew",
+            stacklevel=2,
+        )
+    return damaged
+
+
+def _refuse_to_share(folder: Path, here: Sequence[int], *, incomplete: bool) -> None:
+    """Several machines that fill one file would write over each other's pages."""
+    if len(here) == world_size() or not any(all_values(incomplete)):
+        return
+    word = all_values(secrets.token_hex())[0]
+    if rank() == 0:
+        (folder / PROBE).write_text(word)
+    barrier()
+    foreign = 0 not in here and (folder / PROBE).is_file() and (folder / PROBE).read_text() == word
+    shared = any(all_values(foreign))
+    if rank() == 0:
+        (folder / PROBE).unlink()
+    if shared:
+        raise UserError(
+            f"several machines cannot fill {folder} together: fill it with a run on one machine first, or set"
+            " data.cache_dir to a folder that each machine has for itself"
+        )
 
 
 @dataclass(frozen=True)
@@ -64,24 +137,19 @@ class _Crops(Dataset[_Crop]):
 
 
 def fill(
-    file: FeatureFile, crops: Int[np.ndarray, " share"], backbone: ImageBackbone, dataset: CaptionDataset, workers: int
+    file: FeatureFile, crops: Sequence[int], backbone: ImageBackbone, dataset: CaptionDataset, workers: int
 ) -> None:
-    """Compute those of these crops that are to do; other processes may write other crops meanwhile."""
-    numbers = crops[file.state[crops] == TO_DO].tolist()
-    if not numbers:
-        return
-    loader = DataLoader(_Crops(dataset, numbers), batch_size=CHUNK, num_workers=workers, collate_fn=list)
-    for decoded in track(loader, description=f"features of {len(numbers):,} crops", disable=rank() != 0):
-        readable = [crop for crop in decoded if crop.pixels is not None]
-        if readable:
-            rows = [crop.number for crop in readable]
-            file.features[rows] = _encode(backbone, [crop.pixels for crop in readable], file.features.dtype)
-            file.state[rows] = DONE  # after the features, so that a kill in between costs work and nothing else
-        for crop in decoded:
-            if crop.pixels is None:
-                with file.broken.open("a") as names:
-                    names.write(f"{crop.problem}\n")
-                file.state[crop.number] = UNREADABLE
+    """Compute the features of these crops; other processes may write other crops meanwhile."""
+    loader = DataLoader(_Crops(dataset, crops), batch_size=CHUNK, num_workers=workers, collate_fn=list)
+    with FeatureWriter(file) as writer:
+        for decoded in track(loader, description=f"features of {len(crops):,} crops", disable=rank() != 0):
+            readable = [crop for crop in decoded if crop.pixels is not None]
+            if readable:
+                features = _encode(backbone, [crop.pixels for crop in readable], file.key.torch_dtype)
+                writer.write([crop.number for crop in readable], features)
+            for crop in decoded:
+                if crop.pixels is None:
+                    writer.leave_out(crop.number, crop.problem)
 
 
 def _encode(backbone: ImageBackbone, crops: Sequence[Tensor], dtype: torch.dtype) -> Tensor:

@@ -67,6 +67,6 @@ def workload(model: AlignedModel, data: CaptionData, device: torch.device, *, mi
 
 def bytes_beside(cache: FeatureCache | None, device: torch.device) -> int:
     """What cached features take of the memory that is budgeted; those in a mapped file take none."""
-    if cache is None or not cache.dealt or cache.features.device.type != device.type:
+    if cache is None or not cache.sharded or cache.features.device.type != device.type:
         return 0
     return cache.features.nbytes

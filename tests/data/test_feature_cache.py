@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -11,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.data import feature_filling
+from simzss.data import feature_file, feature_filling
+from simzss.data.cache_key import cache_key
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
@@ -75,6 +79,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
 ) -> None:
     whole = opened(tmp_path / "whole", backbone, dataset(corpus)).features
     monkeypatch.setattr(feature_filling, "CHUNK", 2)
+    monkeypatch.setattr(feature_file, "FLUSH_SECONDS", 0)
     encode = Mock(side_effect=feature_filling._encode)
     monkeypatch.setattr(feature_filling, "_encode", lambda *crops: encode(*crops) if encode.call_count < 2 else die())
     with pytest.raises(Killed):
@@ -167,3 +172,133 @@ def test_too_few_pairs_after_leaving_images_out(corpus: Corpus, backbone: ImageB
         pytest.raises(UserError, match="12 is more than the 10 pairs"),
     ):
         data.open_cache(backbone)
+
+
+def damage(path: Path, place: int) -> None:
+    """Flip one bit."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 4]))
+
+
+CROP_BYTES = 5 * 16 * 4
+"""Five tokens of sixteen 32-bit numbers."""
+
+
+@pytest.mark.parametrize("placement", [Placement.host, Placement.disk])
+@pytest.mark.parametrize(("name", "place"), [("features.bin", 7 * CROP_BYTES + 9), ("state.bin", 7 * 8 + 3)])
+def test_a_flipped_bit_is_named_and_that_crop_alone_computed_anew(
+    corpus: Corpus,
+    backbone: ImageBackbone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    placement: Placement,
+    name: str,
+    place: int,
+) -> None:
+    whole = opened(tmp_path, backbone, dataset(corpus), placement).features.clone()
+    damage(tmp_path / name, place)
+    encode = Mock(side_effect=feature_filling._encode)
+    monkeypatch.setattr(feature_filling, "_encode", encode)
+    with pytest.warns(UserWarning, match=r"features\.bin is damaged: .* 1 of 12 crops .* crop 7, of 003\.png"):
+        mended = opened(tmp_path, backbone, dataset(corpus), placement).features
+    assert torch.equal(mended, whole)
+    ((_, crops, _),) = (call.args for call in encode.call_args_list)
+    assert len(crops) == 1
+    opened(tmp_path, backbone, dataset(corpus), placement)  # without a warning
+
+
+def test_any_flipped_bit_of_the_marks_is_noticed_or_harmless(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path
+) -> None:
+    """A done crop is computed again, an unreadable image is not trained on, one to do is not taken for done."""
+    images = tmp_path / "images"
+    shutil.copytree(corpus.images, images)
+    (images / "001.png").write_bytes(b"no image")
+    data = CaptionDataset(corpus.table, images, SeededCrop(32, (0.5, 1.0)), views=1, max_broken=1)
+    with pytest.warns(UserWarning, match="cannot be read"):
+        opened(tmp_path / "cache", backbone, data)
+    file = feature_file.FeatureFile(tmp_path / "cache", cache_key(backbone, data, torch.float32))
+    marks, crops = file.marks(), np.arange(6)
+    assert len(set(marks.tolist())) == 6
+    for bit in range(6 * 64):
+        changed = marks.copy()
+        changed[bit // 64] ^= np.uint64(1 << bit % 64)
+        changed.tofile(tmp_path / "cache" / "state.bin")
+        assert file.damaged(crops).tolist() == [bit // 64]
+    np.zeros(6, np.uint64).tofile(tmp_path / "cache" / "state.bin")
+    for bit in range(64):
+        np.array([1 << bit] * 6, np.uint64).tofile(tmp_path / "cache" / "state.bin")
+        assert file.damaged(crops).tolist() == crops.tolist()
+
+
+def test_the_disk_has_the_features_before_they_are_marked(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every flush to the disk, what it brings there is not marked as done; afterwards it is."""
+    seen: list[tuple[int, int]] = []
+
+    def watched(_: int) -> None:
+        written = np.fromfile(tmp_path / "features.bin", np.uint8).reshape(12, CROP_BYTES).any(axis=1)
+        seen.append((int(written.sum()), int((np.fromfile(tmp_path / "state.bin", np.uint64) != 0).sum())))
+
+    monkeypatch.setattr(feature_filling, "CHUNK", 4)
+    monkeypatch.setattr(feature_file, "FLUSH_SECONDS", 0)
+    monkeypatch.setattr(os, "fsync", watched)
+    opened(tmp_path, backbone, dataset(corpus))
+    assert seen[:3] == [(4, 0), (8, 4), (12, 8)]
+
+
+def test_a_disk_that_takes_no_more_is_told_in_one_line(tmp_path: Path) -> None:
+    """The kernel refuses to write beyond 2 kB; through a mapping it would not refuse, and a full disk would kill."""
+    script = f"""
+import resource, signal, torch
+from pathlib import Path
+from simzss.errors import UserError
+from simzss.data.caption_dataset import CaptionDataset
+from simzss.data.feature_cache import Placement, open_cache
+from simzss.data.transforms import SeededCrop
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from tests.corpus import write_corpus
+folder = Path({str(tmp_path)!r})
+corpus = write_corpus(folder / "corpus")
+data = CaptionDataset(corpus.table, corpus.images, SeededCrop(32, (0.5, 1.0)), 2)
+backbone = ImageBackbone(BackboneConfig("vit_tiny_patch16_224", "random", {TINY}))
+def opened():
+    return open_cache(folder / "cache", backbone, data, placement=Placement.disk, dtype=torch.float32, workers=0)
+opened()
+(folder / "cache" / "state.bin").write_bytes(bytes(12 * 8))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    opened()
+except UserError as error:
+    print(error)
+"""
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert re.search(r"cannot write the feature cache to .*/cache: File too large; make room", process.stdout)
+
+
+@pytest.mark.parametrize("placement", [Placement.host, Placement.disk])
+def test_a_complete_cache_is_only_read(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placement: Placement
+) -> None:
+    whole = opened(tmp_path, backbone, dataset(corpus), placement).features.clone()
+
+    def refuse_to_write(event: str, arguments: tuple[object, ...]) -> None:
+        if reading and event == "open" and str(arguments[0]).startswith(str(tmp_path)):
+            assert not int(str(arguments[2])) & (os.O_WRONLY | os.O_RDWR), arguments
+
+    reading = True
+    sys.addaudithook(refuse_to_write)  # who runs the tests may be root, whom no permission stops
+    try:
+        assert torch.equal(opened(tmp_path, backbone, dataset(corpus), placement).features, whole)
+    finally:
+        reading = False
+    for path in tmp_path.iterdir():
+        path.chmod(0o444)
+    tmp_path.chmod(0o555)
+    assert torch.equal(opened(tmp_path, backbone, dataset(corpus), placement).features, whole)
+    tmp_path.chmod(0o755)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
-from simzss.data.feature_file import STATE
+from simzss.data.feature_file import STATE, TO_DO, UNREADABLE
 from simzss.data.token_table import open_token_table
 from simzss.data.transforms import SeededCrop
 from simzss.distributed import all_values, barrier, rank, ranks_here
@@ -56,6 +56,11 @@ def refusal(folder: Path, data: CaptionDataset) -> str:
     return "none"
 
 
+def marks(folder: Path) -> str:
+    """What the file says of each crop: done, unreadable or neither."""
+    return "".join({TO_DO: "-", UNREADABLE: "x"}.get(mark, "D") for mark in np.fromfile(folder / STATE, "<u8").tolist())
+
+
 def on_one_machine_and_on_two(table: Path, images: Path, broken: Path, folder: Path) -> dict[str, Any]:
     """Everything in one group of processes, because starting one takes seconds."""
     found: dict[str, Any] = {}
@@ -70,9 +75,9 @@ def on_one_machine_and_on_two(table: Path, images: Path, broken: Path, folder: P
     own, data = folder / f"own-{rank()}", dataset(table, broken)
     found["apart"] = asked(opened(own, data))
     found["pairs"] = all_values(len(data))
-    found["state"] = all_values(np.fromfile(own / STATE, np.uint8).tolist())
+    found["state"] = all_values(marks(own))
     opened(folder / f"whole-{rank()}", dataset(table, images), Placement.disk)
-    found["whole"] = all_values(np.fromfile(folder / f"whole-{rank()}" / STATE, np.uint8).tolist())
+    found["whole"] = all_values(marks(folder / f"whole-{rank()}"))
     tokens = open_token_table(table, own, Tokenizer(), workers=0)
     found["tokens"] = all_values(len(tokens.lengths))
     barrier()
@@ -101,6 +106,6 @@ def test_two_processes_share_the_features(corpus: Corpus, tmp_path: Path) -> Non
     assert found["shared and complete"] == "none"
     assert "several machines cannot fill" in found["shared and empty"]
     assert found["pairs"] == [10, 10]  # both know of the image that only one has tried to read
-    assert found["state"] == [[1, 0, 1, 0, 1, 0], [0, 1, 0, 2, 0, 1]]
-    assert found["whole"] == [[1] * 6, [1] * 6]  # who maps the file needs all of it
+    assert found["state"] == ["D-D-D-", "-D-x-D"]
+    assert found["whole"] == ["DDDDDD"] * 2  # who maps the file needs all of it
     assert found["tokens"] == [12, 12]

@@ -63,7 +63,7 @@ class Bench:
         side = shapes.image_size // self.backbone.patch_size
         dtype = torch.float16 if device.type == "cuda" else torch.float32
         rows = torch.randn(shapes.batch, 1 + side * side, self.backbone.dim, device=device, dtype=dtype)
-        self.cache = FeatureCache(rows, (side, side), dealt=False)
+        self.cache = FeatureCache(rows, (side, side), sharded=False)
         self.image = self.cache(self.batch.crop)
 
     def parts(self) -> list[Part]:
