@@ -12,7 +12,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.format import read_table
+from simzss.concepts.table.reading import read_table
 from simzss.data.sampler import BatchIndices
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError

@@ -83,8 +83,8 @@ def _damaged(
     if len(damaged):
         image = dataset.files[int(damaged[0]) // dataset.period]
         warnings.warn(
-            f"{file.folder / FEATURES} is damaged: the features of {len(damaged)} of {len(share)} crops do not fit their"
-            f" checksums, the first is crop {damaged[0]}, of {image}; they are computed anew",
+            f"{file.folder / FEATURES} is damaged: the features of {len(damaged)} of {len(share)} crops do not"
+            f" fit their checksums, the first is crop {damaged[0]}, of {image}; they are computed anew",
             stacklevel=2,
         )
     return damaged

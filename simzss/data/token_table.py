@@ -2,36 +2,37 @@
 
 Concept tables hold character spans, so that a table serves any tokenizer. What a tokenizer makes of a caption is always
 the same, and a run draws it many times: so ids and token spans of all captions are made once, kept as four flat arrays
-in one safetensors file, and mapped into memory by every process.
+in one safetensors file, and mapped into memory by every process. No more than a few parts of the table are in memory
+while it is made.
 
-The file appears whole or not at all. It carries a hash of the table's parts and of the tokenizer; where that does not
-fit, or the file is truncated, it is made anew.
+The file appears whole or not at all. It carries a hash of the table's parts and of the tokenizer, and a checksum of its
+own; where either does not fit, or the file is truncated, it is made anew.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
 from jaxtyping import Int, Shaped
 from rich.progress import track
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 from torch.utils.data import DataLoader, Dataset
 
-from simzss.concepts.table.format import SCHEMA, part_paths
+from simzss.concepts.table.format import Manifest
+from simzss.concepts.table.reading import checked_parts, read_part
+from simzss.data.flat_arrays import ArraysWriter, is_intact, read_arrays
 from simzss.distributed import barrier, rank, ranks_here
 from simzss.errors import UserError
 from simzss.io.files import written_whole
 from simzss.modeling.tokenizer import TextTokenizer
 
-VERSION = 1
+VERSION = 2
 """To be raised when the same captions and tokenizer give other arrays."""
 KEY, TOKENS = "key", "tokens-"
+COLUMNS = ("caption", "concepts")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class TokenTable:
         return np.diff(self.id_starts)
 
 
+ARRAYS = tuple(field.name for field in fields(TokenTable))
+
+
 def open_token_table(table: Path, folder: Path, tokenizer: TextTokenizer, workers: int) -> TokenTable:
     """The tokens of a concept table, made by one process of every machine if they are not there yet.
 
@@ -62,12 +66,13 @@ def open_token_table(table: Path, folder: Path, tokenizer: TextTokenizer, worker
         workers: Tokenising processes.
 
     Raises:
-        UserError: If the file cannot be written, or other processes do not find it.
+        UserError: If the concept table is damaged, the file cannot be written, or other processes do not find it.
     """
-    key = _key(table, tokenizer)
+    parts = checked_parts(table, Manifest.load(table))
+    key = _key(parts.values(), tokenizer)
     path = folder / f"{TOKENS}{tokenizer.fingerprint[:12]}.safetensors"
-    if rank() == ranks_here()[0] and _read(path, key) is None:
-        _write(path, _tokenise_all(part_paths(table), tokenizer, workers), key)
+    if rank() == ranks_here()[0] and not _is_there(path, key):
+        _make(path, list(parts), tokenizer, workers, key)
     barrier()
     if (tokens := _read(path, key)) is None:
         raise UserError(f"{path} does not hold the tokens of {table}: all processes must see the same table")
@@ -94,15 +99,6 @@ def _starts(counts: Sequence[int] | Int[np.ndarray, " rows"]) -> Int[np.ndarray,
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
 
 
-def _join(parts: Sequence[TokenTable]) -> TokenTable:
-    return TokenTable(
-        ids=np.concatenate([part.ids for part in parts]),
-        id_starts=_starts(np.concatenate([part.lengths for part in parts])),
-        mentions=np.concatenate([part.mentions for part in parts]),
-        mention_starts=_starts(np.concatenate([np.diff(part.mention_starts) for part in parts])),
-    )
-
-
 class _Parts(Dataset[TokenTable]):
     """The parts of a concept table, tokenised."""
 
@@ -113,39 +109,47 @@ class _Parts(Dataset[TokenTable]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> TokenTable:
-        return tokenise(pq.read_table(self.paths[index], schema=SCHEMA), self.tokenizer)
+        return tokenise(read_part(self.paths[index], COLUMNS), self.tokenizer)
 
 
-def _tokenise_all(paths: Sequence[Path], tokenizer: TextTokenizer, workers: int) -> TokenTable:
-    processes = min(workers, len(paths)) if len(paths) > 1 else 0  # starting one takes longer than one part
-    loader = DataLoader(_Parts(paths, tokenizer), batch_size=None, num_workers=processes)
-    return _join(list(track(loader, description="tokens of all captions", disable=rank() != 0)))
-
-
-def _key(table: Path, tokenizer: TextTokenizer) -> str:
+def _key(parts: Iterable[str], tokenizer: TextTokenizer) -> str:
     """Hash of everything that the arrays depend on."""
-    key = hashlib.sha256(f"{VERSION}\0{tokenizer.fingerprint}\0".encode())
-    for path in part_paths(table):
-        with path.open("rb") as file:
-            key.update(hashlib.file_digest(file, "sha256").digest())
-    return key.hexdigest()
+    return hashlib.sha256("\0".join([str(VERSION), tokenizer.fingerprint, *parts]).encode()).hexdigest()
+
+
+def _is_there(path: Path, key: str) -> bool:
+    """Whether a file holds what it should and as it was written; damage is told."""
+    if _read(path, key) is None:
+        return False
+    if not (intact := is_intact(path)):
+        warnings.warn(f"{path} is damaged: it does not fit its checksum, and is made anew", stacklevel=2)
+    return intact
 
 
 def _read(path: Path, key: str) -> TokenTable | None:
     """The arrays, memory-mapped; None if the file is missing, truncated, or of another table or tokenizer."""
-    try:
-        with safe_open(path, "pt") as file:  # torch's reader maps, numpy's copies
-            if (file.metadata() or {}).get(KEY) != key:
-                return None
-            arrays: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError):
+    found = read_arrays(path)
+    if found is None or found.metadata.get(KEY) != key or found.arrays.keys() != {*ARRAYS}:
         return None
-    return TokenTable(**{name: tensor.numpy() for name, tensor in arrays.items()})
+    return TokenTable(**found.arrays)
 
 
-def _write(path: Path, tokens: TokenTable, key: str) -> None:
+def _make(path: Path, parts: Sequence[Path], tokenizer: TextTokenizer, workers: int, key: str) -> None:
+    processes = min(workers, len(parts)) if len(parts) > 1 else 0  # starting one takes longer than one part
+    loader = DataLoader(_Parts(parts, tokenizer), batch_size=None, num_workers=processes)
     try:
-        with written_whole(path, writer=f"-{rank()}") as temporary:
-            temporary.write_bytes(save(dict(vars(tokens)), metadata={KEY: key}))
+        with written_whole(path, writer=f"-{rank()}") as temporary, ArraysWriter(path.parent) as writer:
+            for tokens in track(loader, description="tokens of all captions", disable=rank() != 0):
+                _append(writer, tokens)
+            writer.save(temporary, {KEY: key})
     except UserError as error:
         raise UserError(f"{error} with data.cache_dir") from error
+
+
+def _append(writer: ArraysWriter, tokens: TokenTable) -> None:
+    """Put the tokens of some rows behind those that are there."""
+    for items, starts in (("ids", "id_starts"), ("mentions", "mention_starts")):
+        before = writer.lengths.get(items, 0)
+        ends = getattr(tokens, starts) + before
+        writer.append(items, getattr(tokens, items))
+        writer.append(starts, ends[1:] if starts in writer.lengths else ends)

@@ -7,7 +7,7 @@ import pytest
 
 from simzss.cli import run
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.format import read_table
+from simzss.concepts.table.reading import read_table
 from simzss.errors import UserError
 
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from simzss.concepts.table.format import SCHEMA, read_table
+from simzss.concepts.table.format import SCHEMA
+from simzss.concepts.table.reading import read_table
 from simzss.data.batches import Batches, make_batch
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.live import Decoder

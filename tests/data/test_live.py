@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from simzss.concepts.table.format import read_table
+from simzss.concepts.table.reading import read_table
 from simzss.data.batches import Batches
 from simzss.data.caption_dataset import NEVER, CaptionDataset
 from simzss.data.live import Decoder

@@ -15,8 +15,8 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.mentions import Match
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import read_table
 from simzss.concepts.table.plan import Plan
+from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.batches import make_batch
 from simzss.data.token_table import open_token_table

@@ -1,7 +1,11 @@
 """The tokens of a concept table are made once, and never used where they do not fit."""
 
 import os
+import shutil
+import tempfile
+import warnings
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import Mock
 
 import numpy as np
@@ -11,8 +15,8 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.mentions import Match
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import read_table
 from simzss.concepts.table.plan import Plan
+from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data import token_table
 from simzss.data.token_table import TokenTable, open_token_table, tokenise
@@ -99,12 +103,31 @@ def test_large_vocabularies_keep_their_ids(table: Path, tmp_path: Path, monkeypa
     np.testing.assert_array_equal(opened.ids, tokenise(read_table(table).rows, TOKENIZER).ids)
 
 
-def test_a_failed_writing_leaves_nothing(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> None:
-        path.open("wb").close()
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+@pytest.mark.parametrize("patched", [(tempfile, "TemporaryFile"), (shutil, "copyfileobj")])
+def test_a_failed_writing_leaves_nothing(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patched: tuple[ModuleType, str]
+) -> None:
+    """The disk is full while the arrays grow, or while they are copied into the file."""
+    monkeypatch.setattr(*patched, Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(UserError, match="No space left"):
         open_token_table(table, tmp_path, TOKENIZER, workers=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_any_flipped_byte_is_noticed(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert made_again(monkeypatch, table, tmp_path)
+    path = next(tmp_path.iterdir())
+    whole = path.read_bytes()
+    for place in [*range(0, len(whole), 13), len(whole) - 1]:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert made_again(monkeypatch, table, tmp_path), place
+        assert all("is damaged: it does not fit its checksum" in str(warning.message) for warning in caught)
+        assert path.read_bytes() == whole
+
+
+def test_complete_tokens_are_only_read(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert made_again(monkeypatch, table, tmp_path)
+    monkeypatch.setattr(token_table, "written_whole", lambda *_, **__: pytest.fail("written"))
+    assert not made_again(monkeypatch, table, tmp_path)

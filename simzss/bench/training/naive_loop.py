@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from simzss.bench.training.synthetic_batches import CONTEXT, Shapes
 from simzss.bench.training.synthetic_corpus import CAPTIONS_PER_IMAGE, write_corpus
-from simzss.concepts.table.format import read_table
+from simzss.concepts.table.reading import read_table
 from simzss.data.batches import make_batch
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.sampler import BatchIndices, BatchSampler

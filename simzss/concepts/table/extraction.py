@@ -21,6 +21,7 @@ from simzss.concepts.readers.rows import BadRow, Row
 from simzss.concepts.routes.pipelines import describe_pipeline
 from simzss.concepts.table.format import BANK, MANIFEST, Manifest, part_path, part_paths, read_counts, write_part
 from simzss.concepts.table.plan import WHOLE, Plan, Shard
+from simzss.concepts.table.reading import file_hash
 from simzss.concepts.table.workers import extract_here, extract_in_processes
 from simzss.errors import UserError
 
@@ -40,7 +41,7 @@ def extract(plan: Plan, folder: Path, workers: int = 1, shard: Shard = WHOLE, wa
     asked = Manifest(plan.settings(describe_pipeline(extractor.route.nlp)))
     claimed = not part_paths(folder) and asked.create(folder, str(shard))
     stored = _refuse_another(folder, asked)
-    if stored.counts is not None:
+    if stored.counts is not None and all((folder / name).exists() for name in stored.part_names()):
         return stored
     cutter = _Cutter(plan, folder, shard, watcher)
     try:
@@ -136,7 +137,7 @@ def _finish(folder: Path, manifest: Manifest, plan: Plan, parts: int, shard: Sha
     if not all(path.exists() for path in paths):
         return manifest
     first, *rest = map(read_counts, paths)
-    finished = Manifest(manifest.settings, sum(rest, first))
+    finished = Manifest(manifest.settings, sum(rest, first), {path.name: file_hash(path) for path in paths})
     finished.save(folder, str(shard))
     return finished
 

@@ -3,7 +3,7 @@
     captions.concepts/
       part-00000.parquet ...   one row per caption: key, caption, concepts
       bank.json                the bank the ids belong to
-      manifest.json            what was read and how, and the counts once all is done
+      manifest.json            what was read and how; counts, and a hash of each part, once all is done
 
 Positions are character offsets into the caption as stored, so that a table serves any tokenizer. Part k holds the
 source rows k * rows_per_part onwards whoever wrote it, so parts do not depend on workers, shards or interruptions.
@@ -18,7 +18,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simzss.concepts.bank import ConceptBank
 from simzss.concepts.mentions import CaptionConcepts
 from simzss.errors import UserError
 from simzss.io.files import create_atomically, write_atomically, written_whole
@@ -54,10 +53,12 @@ COUNT_NAMES = tuple(field.name for field in fields(Counts))
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a table was made from and how; `counts` is None until the table is finished."""
+    """What a table was made from and how, and what came out; `counts` is None until the table is finished."""
 
     settings: dict[str, Any]
     counts: Counts | None = None
+    parts: dict[str, str] | None = None
+    """SHA-256 of every part by its name; None until the table is finished, and in tables from before there were any."""
 
     def save(self, folder: Path, writer: str = "") -> None:
         """Write it into the table's folder."""
@@ -76,40 +77,26 @@ class Manifest:
         """
         try:
             stored = json.loads((folder / MANIFEST).read_text("utf-8"))
-            version, counts = stored.pop("schema_version"), stored.pop("counts")
-            manifest = cls(stored, None if counts is None else Counts(**counts))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            version, counts, parts = stored.pop("schema_version"), stored.pop("counts"), stored.pop("parts", None)
+            manifest = cls(stored, None if counts is None else Counts(**counts), parts)
+            manifest.part_names()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise UserError(f"{folder} is not a concept table ({error}); `simzss concepts` writes one") from error
         if version != SCHEMA_VERSION:
             raise UserError(f"{folder} is a concept table of schema {version}, this version reads {SCHEMA_VERSION}")
         return manifest
 
+    def part_names(self) -> list[str]:
+        """The parts of the finished table, in order."""
+        if self.counts is None:
+            return []
+        rows, per_part = self.counts.rows, self.settings["rows_per_part"]
+        return [part_name(part) for part in range(-(-rows // per_part))]
+
     def _text(self) -> str:
-        counts = None if self.counts is None else asdict(self.counts)
-        return json.dumps({"schema_version": SCHEMA_VERSION, **self.settings, "counts": counts}, indent=2) + "\n"
-
-
-@dataclass(frozen=True)
-class ConceptTable:
-    """A finished table in memory."""
-
-    rows: pa.Table
-    bank: ConceptBank
-    manifest: Manifest
-
-
-def read_table(folder: str | Path) -> ConceptTable:
-    """Read a finished concept table.
-
-    Raises:
-        UserError: If there is none, or its run has not ended.
-    """
-    folder = Path(folder)
-    manifest = Manifest.load(folder)
-    if manifest.counts is None:
-        raise UserError(f"{folder} is not finished; start the same `simzss concepts` again, it continues")
-    parts = [pq.read_table(path, schema=SCHEMA) for path in part_paths(folder)]
-    return ConceptTable(pa.concat_tables(parts), ConceptBank.load(folder / BANK), manifest)
+        stored = {"schema_version": SCHEMA_VERSION, **self.settings}
+        stored |= {"counts": self.counts and asdict(self.counts), "parts": self.parts}
+        return json.dumps(stored, indent=2) + "\n"
 
 
 def to_batch(keys: Sequence[str], found: Sequence[CaptionConcepts]) -> pa.RecordBatch:
@@ -141,12 +128,18 @@ def write_part(folder: Path, number: int, batches: Sequence[pa.RecordBatch], ski
     )
     stored = {f"simzss.{name}": str(count) for name, count in asdict(counts).items()}
     with written_whole(part_path(folder, number)) as temporary:
-        pq.write_table(table.replace_schema_metadata(stored), temporary, compression="zstd")
+        described = table.replace_schema_metadata(stored)
+        pq.write_table(described, temporary, compression="zstd", write_page_checksum=True)
 
 
 def part_path(folder: Path, number: int) -> Path:
     """Where part `number` lies."""
-    return folder / f"part-{number:05d}.parquet"
+    return folder / part_name(number)
+
+
+def part_name(number: int) -> str:
+    """Its name there."""
+    return f"part-{number:05d}.parquet"
 
 
 def part_paths(folder: Path) -> list[Path]:
@@ -163,5 +156,5 @@ def read_counts(path: Path) -> Counts:
     try:
         stored = pq.read_schema(path).metadata or {}
         return Counts(**{name: int(stored[f"simzss.{name}".encode()]) for name in COUNT_NAMES})
-    except (pa.ArrowInvalid, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}); remove it and start the same command again") from error

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import CaptionConcepts, Mention
 from simzss.concepts.mining import unknown_phrases
 from simzss.concepts.routes.parser import ParserRoute
-from simzss.concepts.table.format import NUMBERS, Counts, Manifest, part_paths
-from simzss.errors import UserError
+from simzss.concepts.table.format import NUMBERS, Counts, Manifest
+from simzss.concepts.table.reading import checked_parts, finished_counts, read_part
 
 PARSED_AGAIN = 2_000
 """Captions that are parsed once more, to see the noun phrases that are not in the bank without parsing them all."""
@@ -48,16 +47,16 @@ def make_report(folder: Path, extractor: ConceptExtractor, listed: int = 20, sho
         shown: Captions to show with their mentions.
 
     Raises:
-        UserError: If the table is not finished.
+        UserError: If the table is not finished or damaged.
     """
-    counts = Manifest.load(folder).counts
-    if counts is None:
-        raise UserError(f"{folder} is not finished; a report needs the whole table")
+    manifest = Manifest.load(folder)
+    counts = finished_counts(folder, manifest)
     frequencies: Counter[str] = Counter()
     drawn: list[CaptionConcepts] = []
     chosen = _draw(counts.captions, PARSED_AGAIN)
     first = 0
-    for rows in _parts(folder):
+    for path in checked_parts(folder, manifest):
+        rows = read_part(path)
         names = pc.struct_field(pc.list_flatten(rows["concepts"]), "name")
         frequencies.update({pair["values"]: pair["counts"] for pair in pc.value_counts(names).to_pylist()})
         here = [row - first for row in chosen if first <= row < first + rows.num_rows]
@@ -79,11 +78,6 @@ def make_report(folder: Path, extractor: ConceptExtractor, listed: int = 20, sho
 def _draw(population: int, wanted: int) -> list[int]:
     """Numbers below `population`, drawn with a fixed seed, in order."""
     return sorted(random.Random(0).sample(range(population), min(wanted, population)))  # noqa: S311
-
-
-def _parts(folder: Path) -> Iterator[pa.Table]:
-    for path in part_paths(folder):
-        yield pq.read_table(path)
 
 
 def _caption_concepts(rows: pa.Table) -> Iterator[CaptionConcepts]:

@@ -16,8 +16,9 @@ from simzss.concepts.readers.bad_rows import OnError, Watcher
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import GAZETTEER
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import Counts, read_table
+from simzss.concepts.table.format import Counts
 from simzss.concepts.table.plan import Plan, Shard
+from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.errors import UserError
 

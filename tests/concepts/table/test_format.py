@@ -13,7 +13,8 @@ import pytest
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.routes.pipelines import load_pipeline
-from simzss.concepts.table.format import Counts, Manifest, part_path, read_counts, read_table, to_batch, write_part
+from simzss.concepts.table.format import Counts, Manifest, part_path, read_counts, to_batch, write_part
+from simzss.concepts.table.reading import read_table
 from simzss.errors import UserError
 
 CAPTIONS = ["a dog on a bench", "nothing here", "", "Two DOGS and a stop sign 🐕", "x\x00y"]
@@ -25,6 +26,7 @@ EXPECTED = [
     [],
 ]
 bank = ConceptBank.from_names(["bench", "dog", "stop sign"])
+SETTINGS = {"source": "test", "rows_per_part": 6, "bank": {"kind": bank.kind, "hash": bank.content_hash}}
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     write_part(tmp_path, 0, [to_batch(list("abc"), rows[:3]), to_batch(["d"], rows[3:4])], skipped=2)
     write_part(tmp_path, 1, [to_batch(["e"], rows[4:])], skipped=0)
     bank.save(tmp_path / "bank.json")
-    Manifest({"source": "test"}, Counts(7, 2, 5, 2, 4)).save(tmp_path)
+    Manifest(SETTINGS, Counts(7, 2, 5, 2, 4)).save(tmp_path)
     return tmp_path
 
 
@@ -71,7 +73,7 @@ def test_we_read_it(folder: Path) -> None:
     table = read_table(folder)
     assert [as_expected(row["caption"], row["concepts"]) for row in table.rows.to_pylist()] == EXPECTED
     assert table.bank == bank
-    assert table.manifest.settings == {"source": "test"}
+    assert table.manifest.settings == SETTINGS
 
 
 def test_the_counts_of_a_part(folder: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_part_of_nothing(tmp_path: Path) -> None:
 def test_no_table_and_unfinished_ones_are_told(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(UserError, match="is not a concept table"):
         read_table(tmp_path_factory.mktemp("empty"))
-    Manifest({"source": "test"}).save(folder)
+    Manifest(SETTINGS).save(folder)
     with pytest.raises(UserError, match="is not finished; start the same"):
         read_table(folder)
     stored = (folder / "manifest.json").read_text("utf-8")
