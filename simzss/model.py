@@ -1,8 +1,8 @@
 """An aligned model: backbone, text encoder, objective and concept bank; what is trained, exported and loaded.
 
-A saved model is a folder: `model.safetensors` (all but a frozen backbone), `config.json` (how to build it, and the hash
+A saved model is a folder: `model.safetensors` (all but a frozen ViT), `config.json` (how to build it, and the hash
 of the backbone's weights), `bank.json` (the concepts it was trained with) and, beside a pretrained T5, its
-`tokenizer.json`. No pickle anywhere.
+`tokenizer.json`. A model that carries its backbone has that in `backbone.safetensors`. No pickle anywhere.
 """
 
 import inspect
@@ -24,6 +24,7 @@ from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
+from simzss.modeling.denoiser import DenoiserConfig
 from simzss.modeling.t5_tokenizer import T5Tokenizer
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig, tokenizer_for
 from simzss.modeling.tokenizer import TextTokenizer, Tokens, pad_ids
@@ -31,6 +32,7 @@ from simzss.objectives.base import Objective
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
 
 WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
+BACKBONE = "backbone.safetensors"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class AlignedModel(nn.Module):
         text_encoder: Shape of the text encoder.
         objective: The method that aligns the two.
 
+    Attributes:
+        bank: The concepts it was trained with, if any.
+        carries_backbone: Whether a frozen backbone is saved beside the model, not named only.
+
     Raises:
         UserError: If the backbone cannot be made.
     """
@@ -69,6 +75,7 @@ class AlignedModel(nn.Module):
         )
         self.objective = objective
         self.bank: ConceptBank | None = None
+        self.carries_backbone = False
         self.patch_size = self.backbone.patch_size
         self.pixel_mean = self.backbone.pixel_mean
         self.pixel_std = self.backbone.pixel_std
@@ -86,8 +93,8 @@ class AlignedModel(nn.Module):
         )
 
     def trained(self) -> dict[str, Tensor]:
-        """The tensors that training changes, by name: all but a frozen backbone's."""
-        left_out = () if self.backbone.trained else ("backbone.",)
+        """The tensors that a saved model holds, by name: all but a frozen backbone's own (a denoiser's are kept)."""
+        left_out = () if self.backbone.trained else ("backbone.model.",)
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(left_out)}
 
     @torch.no_grad()
@@ -140,8 +147,11 @@ class AlignedModel(nn.Module):
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file({name: tensor.contiguous() for name, tensor in self.trained().items()}, partial / WEIGHTS)
+        _write(self.trained(), partial / WEIGHTS)
         config = {"version": __version__, **asdict(self.config), "backbone_hash": self.backbone.fingerprint()}
+        if self.carries_backbone and not self.backbone.trained:
+            _write(self.backbone.model.state_dict(), partial / BACKBONE)
+            config["backbone"]["weights"] = BACKBONE
         (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         if self.bank is not None:
             self.bank.save(partial / BANK)
@@ -181,12 +191,22 @@ def _build(folder: Path, config: dict[str, Any]) -> AlignedModel:
     """The model without its trained weights."""
     objective = _objective(config["objective"], config["settings"])
     backbone = backbone_config(config["backbone"])
+    if carried := backbone.weights == BACKBONE:
+        backbone = replace(backbone, weights=str(folder / BACKBONE))
     if objective.trains_backbone:
         backbone = replace(backbone, weights="random")  # its weights are among those of the model
+    if backbone.denoiser is not None:
+        backbone = replace(backbone, denoiser=replace(backbone.denoiser, weights="random"))  # theirs are there too
     text_encoder = TextEncoderConfig(**_with_choices(TextEncoderConfig, config["text_encoder"]))
     if (folder / TOKENIZER).is_file():
         text_encoder = replace(text_encoder, tokenizer=str(folder / TOKENIZER))
-    return AlignedModel(backbone, text_encoder, objective)
+    model = AlignedModel(backbone, text_encoder, objective)
+    model.carries_backbone = carried
+    return model
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -228,7 +248,9 @@ def _objective(name: str, settings: dict[str, Any]) -> Objective:
 
 def backbone_config(values: dict[str, Any]) -> BackboneConfig:
     """A backbone as a saved model or the configuration of a run names it."""
-    return BackboneConfig(**_with_choices(BackboneConfig, values))
+    denoiser = values.get("denoiser")
+    made = None if denoiser is None else DenoiserConfig(**denoiser)
+    return BackboneConfig(**_with_choices(BackboneConfig, {**values, "denoiser": made}))
 
 
 def _with_choices(kind: type, values: dict[str, Any]) -> dict[str, Any]:

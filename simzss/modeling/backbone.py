@@ -1,7 +1,8 @@
 """The vision backbone: any ViT or convolutional network of timm, frozen unless a method trains it.
 
-The only user of timm. Frozen means: no gradients, evaluation mode even after `.train()`, nothing for an optimiser to
-find, and no weights in checkpoints; a checkpoint names the backbone and keeps the hash of its weights instead.
+The only maker of timm's models. Frozen means: no gradients, evaluation mode even after `.train()`, nothing for an
+optimiser to find, and no weights in checkpoints; a checkpoint names the backbone and keeps the hash of its weights
+instead.
 
 Source: SimZSS (arXiv 2406.16085, section 3.1): class token and patches after the final norm of DINOv2.
 """
@@ -21,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from simzss.errors import UserError
+from simzss.modeling.denoiser import Denoiser, DenoiserConfig
 from simzss.modeling.vision_towers import tower_of
 from simzss.types import ImageFeatures
 
@@ -54,6 +56,8 @@ class BackboneConfig:
     """Which mean and deviation of RGB in [0, 1] the pixels are normalised with: a name, or the six numbers."""
     stage: str | None = None
     """The stage of a convolutional network whose cells are the patches, by timm's name (`stages.2`); null: the last."""
+    denoiser: DenoiserConfig | None = None
+    """A denoiser behind the network, as the released SimZSS models have; null for none."""
 
 
 class ImageBackbone(nn.Module):
@@ -81,6 +85,7 @@ class ImageBackbone(nn.Module):
         self.dim, self.patch_size = self.tower.dim, self.tower.patch_size
         self.num_prefix_tokens = self.tower.num_prefix_tokens
         self.pixel_mean, self.pixel_std = _statistics(config.statistics, self.model)
+        self.denoiser = None if config.denoiser is None else Denoiser(config.denoiser, self.dim)
         self.requires_grad_(trained)
         self.train(trained)
 
@@ -120,14 +125,16 @@ class ImageBackbone(nn.Module):
                 f" {self.config.name}: resize or pad it"
             )
         with torch.set_grad_enabled(self.trained and torch.is_grad_enabled()):
-            return self.tower(images, kept, stride or self.patch_size)
+            features = self.tower(images, kept, stride or self.patch_size)
+            return features if self.denoiser is None else self.denoiser(features)
 
     def fingerprint(self) -> str:
         """SHA-256 over architecture, options and all weights: what a checkpoint or a feature cache was made with."""
         made_of = [self.config.name, self.config.options, self.config.statistics]
         made_of += [] if self.config.stage is None else [self.config.stage]
         digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
+        behind = {} if self.denoiser is None else self.denoiser.state_dict(prefix="denoiser.")
+        for name, tensor in sorted(self.model.state_dict().items()) + sorted(behind.items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()

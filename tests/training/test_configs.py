@@ -67,7 +67,9 @@ def test_papers_recipe(tmp_path: Path) -> None:
 def test_as_released_switches_every_difference(tmp_path: Path) -> None:
     configs = [str(CONFIGS / name) for name in ("simzss_vits14_coco.yaml", "as_released.yaml")]
     arguments = ["--config", configs[0], "--config", configs[1], "--run", str(tmp_path)]
-    cli = built(*arguments, *STUB, "--model.backbone.options={depth: 1}")
+    denoiser = "--model.backbone.denoiser.weights=random"
+    cli = built(*arguments, *STUB, denoiser, "--model.backbone.options={depth: 1}")
+    assert cli.model.model.backbone.denoiser is not None
     objective = cli.model.model.objective
     assert objective.target is Target.predicted
     assert (objective.mention_pooling.value, objective.query.value) == ("sum", "concept")
