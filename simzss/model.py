@@ -5,14 +5,12 @@ of the backbone's weights), `bank.json` (the concepts it was trained with) and, 
 `tokenizer.json`. A model that carries its backbone has that in `backbone.safetensors`. No pickle anywhere.
 """
 
-import inspect
 import json
 import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,19 +21,21 @@ from torch import Tensor, nn
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
+from simzss.io.config import arguments_of, configuration, from_mapping, read_json
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
-from simzss.modeling.denoiser import DenoiserConfig
 from simzss.modeling.t5_tokenizer import T5Tokenizer
 from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig, tokenizer_for
 from simzss.modeling.tokenizer import TextTokenizer, Tokens, pad_ids
-from simzss.objectives.base import Objective
+from simzss.objectives.base import Objective, registered
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
 
 WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
 BACKBONE = "backbone.safetensors"
+SCHEMA = 1
+"""Of `config.json`."""
 
 
-@dataclass(frozen=True)
+@configuration
 class ModelConfig:
     """All that is needed to build a model again, apart from its weights."""
 
@@ -45,6 +45,18 @@ class ModelConfig:
     """Name of the objective's class."""
     settings: dict[str, Any]
     """Its constructor's arguments."""
+
+
+@configuration
+class SavedConfig(ModelConfig):
+    """What `config.json` holds."""
+
+    backbone_hash: str
+    """Fingerprint of the backbone, see `ImageBackbone.fingerprint`."""
+    version: str
+    """The simzss that saved it, for people."""
+    schema: int
+    """Of this file; those saved before it was counted are read as they are."""
 
 
 class AlignedModel(nn.Module):
@@ -148,11 +160,11 @@ class AlignedModel(nn.Module):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _write(self.trained(), partial / WEIGHTS)
-        config = {"version": __version__, **asdict(self.config), "backbone_hash": self.backbone.fingerprint()}
+        config = {**asdict(self.config), "backbone_hash": self.backbone.fingerprint()}
         if self.carries_backbone and not self.backbone.trained:
             _write(self.backbone.model.state_dict(), partial / BACKBONE)
             config["backbone"]["weights"] = BACKBONE
-        (partial / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        (partial / CONFIG).write_text(json.dumps({"schema": SCHEMA, "version": __version__, **config}, indent=2) + "\n")
         if self.bank is not None:
             self.bank.save(partial / BANK)
         if isinstance(self.tokenizer, T5Tokenizer):
@@ -175,29 +187,32 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
-    config, tensors = _read(folder)
+    saved = from_mapping(SavedConfig, read_json(folder / CONFIG, SCHEMA), str(folder / CONFIG))
     if backbone_weights is not None:
-        config["backbone"]["weights"] = backbone_weights
-    model = _build(folder, config)
+        saved = replace(saved, backbone=replace(saved.backbone, weights=backbone_weights))
+    model = _build(folder, saved)
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{folder / WEIGHTS} is damaged ({error}): export or copy it again") from error
     load_trained(model, tensors, str(folder))
-    if model.backbone.fingerprint() != config["backbone_hash"]:
-        raise UserError(f"{folder} was trained on other weights of {config['backbone']['name']}: give those weights")
+    if model.backbone.fingerprint() != saved.backbone_hash:
+        raise UserError(f"{folder} was trained on other weights of {saved.backbone.name}: give those weights")
     if (folder / BANK).is_file():
         model.bank = ConceptBank.load(folder / BANK)
     return model.eval()
 
 
-def _build(folder: Path, config: dict[str, Any]) -> AlignedModel:
+def _build(folder: Path, config: ModelConfig) -> AlignedModel:
     """The model without its trained weights."""
-    objective = _objective(config["objective"], config["settings"])
-    backbone = backbone_config(config["backbone"])
+    objective = _objective(config, str(folder / CONFIG))
+    backbone, text_encoder = config.backbone, config.text_encoder
     if carried := backbone.weights == BACKBONE:
         backbone = replace(backbone, weights=str(folder / BACKBONE))
     if objective.trains_backbone:
         backbone = replace(backbone, weights="random")  # its weights are among those of the model
     if backbone.denoiser is not None:
         backbone = replace(backbone, denoiser=replace(backbone.denoiser, weights="random"))  # theirs are there too
-    text_encoder = TextEncoderConfig(**_with_choices(TextEncoderConfig, config["text_encoder"]))
     if (folder / TOKENIZER).is_file():
         text_encoder = replace(text_encoder, tokenizer=str(folder / TOKENIZER))
     model = AlignedModel(backbone, text_encoder, objective)
@@ -209,18 +224,11 @@ def _write(tensors: dict[str, Tensor], path: Path) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        return json.loads((folder / CONFIG).read_text()), load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, SafetensorError, OSError) as error:
-        raise UserError(f"{folder} is damaged ({error}): export or copy it again") from error
-
-
 def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -> None:
     """Put trained tensors into a model, all of them and nothing else.
 
     Raises:
-        UserError: If names or shapes differ; the first difference is named.
+        UserError: If names or shapes differ, or a number is not finite; the first such tensor is named.
     """
     expected = model.trained()
     for name in sorted(expected.keys() ^ tensors.keys()):
@@ -232,44 +240,20 @@ def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -
                 f"{source} holds {name!r} of shape {tuple(tensors[name].shape)}, the model expects"
                 f" {tuple(tensor.shape)}: text encoder and backbone must have the widths it was trained with"
             )
+        if not bool(tensors[name].isfinite().all()):
+            raise UserError(f"{source} holds {name!r} with numbers that are not finite: export or copy it again")
     model.load_state_dict(tensors, strict=False)
 
 
-def _objective(name: str, settings: dict[str, Any]) -> Objective:
-    every = _subclasses(Objective)  # type: ignore[type-abstract]
-    known = {objective.__name__: objective for objective in every if not inspect.isabstract(objective)}
-    if name not in known:
-        raise UserError(f"no objective {name!r}; known are {', '.join(sorted(known))}: import the module that has it")
-    try:
-        return known[name](**_with_choices(known[name], settings))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"objective {name} cannot be made with the settings {settings}: {error}") from error
-
-
-def backbone_config(values: dict[str, Any]) -> BackboneConfig:
-    """A backbone as a saved model or the configuration of a run names it."""
-    denoiser = values.get("denoiser")
-    made = None if denoiser is None else DenoiserConfig(**denoiser)
-    return BackboneConfig(**_with_choices(BackboneConfig, {**values, "denoiser": made}))
-
-
-def _with_choices(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Constructor arguments as JSON holds them, with texts turned back into the choices they name."""
-    hints = get_type_hints(kind.__init__)  # type: ignore[misc]
-    return {name: _choice(hints.get(name), value) for name, value in values.items()}
-
-
-def _choice(hint: Any, value: Any) -> Any:
-    for kind in get_args(hint) or (hint,):
-        if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
-            return kind(value)
-    return tuple(map(tuple, value)) if isinstance(value, list) else value
-
-
-def _subclasses(parent: type[Objective]) -> Iterable[type[Objective]]:
-    for child in parent.__subclasses__():
-        yield child
-        yield from _subclasses(child)
+def _objective(config: ModelConfig, where: str) -> Objective:
+    known = registered()
+    if config.objective not in known:
+        raise UserError(
+            f"{where}: no objective {config.objective!r}; known are {', '.join(sorted(known))}: import the module that"
+            " has it"
+        )
+    kind = known[config.objective]
+    return kind(**vars(from_mapping(arguments_of(kind), config.settings, f"{where}: {config.objective}")))
 
 
 def _mentions(prompts: Sequence[str], tokens: Sequence[Tokens], spans: Sequence[tuple[int, int]]) -> ConceptMentions:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,6 +93,70 @@ def test_a_damaged_file_is_told(model: AlignedModel, tmp_path: Path, name: str) 
     path = tmp_path / "model" / name
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(UserError, match="is damaged"):
+        load_model(tmp_path / "model")
+
+
+KEYS = ("schema", "version", "backbone", "text_encoder", "objective", "settings", "backbone_hash")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        *(({key: None}, f"config.json: {key}: input should be") for key in KEYS if key != "schema"),
+        ({"schema": "1"}, "config.json has schema '1'"),
+        ({"schema": 2}, "has schema 2, this simzss reads up to 1: update simzss"),
+        ({"colour": 1}, "config.json: unknown key 'colour'; choose among: backbone, text_encoder"),
+        ({"backbone": {"nom": "vit"}}, "unknown key 'backbone.nom'; choose among: name, weights"),
+        ({"backbone": {"options": {"depth": "4"}}}, "backbone.options.depth"),
+        ({"backbone": {"options": {"checkpoint_path": "any.pth"}}}, "backbone.options.checkpoint_path"),
+        ({"backbone": {"statistics": "mine"}}, "input should be 'own' or 'openai', got 'mine'"),
+        ({"text_encoder": {"layers": "2"}}, "text_encoder.layers: input should be a valid integer, got '2'"),
+        ({"text_encoder": {"layers": 0}}, "text_encoder.layers: input should be greater than or equal to 1, got 0"),
+        ({"settings": {"query": "anything"}}, "SimZSS: query: input should be 'mention' or 'concept', got 'anything'"),
+        ({"settings": {"concept_scale": "much"}}, "SimZSS: concept_scale: input should be a valid number"),
+        ({"settings": {"concept_scale": float("inf")}}, "SimZSS: concept_scale: input should be a finite number"),
+    ],
+)
+def test_every_wrong_key_is_told_in_one_line(
+    model: AlignedModel, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(UserError) as error:
+        load_model(tmp_path / "model")
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_missing_key_is_named(model: AlignedModel, tmp_path: Path, key: str) -> None:
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    del config[key]
+    path.write_text(json.dumps(config))
+    if key == "schema":  # saved before it was counted
+        assert load_model(tmp_path / "model").config == model.config
+        return
+    with pytest.raises(UserError, match=f"config.json: key '{key}' is missing"):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "\xff"])
+def test_what_is_no_object_is_damaged(model: AlignedModel, tmp_path: Path, content: str) -> None:
+    model.save(tmp_path / "model")
+    (tmp_path / "model" / "config.json").write_text(content, encoding="latin-1")
+    with pytest.raises(UserError, match="is damaged"):
+        load_model(tmp_path / "model")
+
+
+def test_weights_that_are_no_numbers_are_told(model: AlignedModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["text_encoder.projection.weight"][0, 0] = torch.nan
+    save_file(tensors, path)
+    with pytest.raises(UserError, match=r"'text_encoder\.projection\.weight' with numbers that are not finite"):
         load_model(tmp_path / "model")
 
 

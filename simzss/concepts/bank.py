@@ -12,18 +12,18 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from simzss.benchmarks import class_names
 from simzss.concepts.lemmas import noun_lemma
 from simzss.errors import UserError
+from simzss.io.config import configuration, from_mapping, read_json
 from simzss.io.files import write_atomically
 
 SCHEMA = 1
@@ -37,7 +37,7 @@ class BankKind(StrEnum):
     MINED = "mined"
 
 
-@dataclass(frozen=True)
+@configuration
 class Concept:
     """One entry of a bank."""
 
@@ -47,6 +47,15 @@ class Concept:
     """Other names under which it is found."""
     count: int | None = None
     """How often it was seen in the corpus it was mined from."""
+
+
+@configuration
+class StoredBank:
+    """What the JSON file of a bank holds."""
+
+    concepts: tuple[Concept, ...]
+    kind: BankKind
+    schema: int
 
 
 @dataclass(frozen=True)
@@ -108,22 +117,16 @@ class ConceptBank:
         """The bank that `save` wrote.
 
         Raises:
-            UserError: If the file is missing or is no bank.
+            UserError: If the file is missing, is no bank, or was written by a later version.
         """
-        text = _read_text(Path(path))
-        try:
-            stored: dict[str, Any] = json.loads(text)
-            concepts = tuple(
-                Concept(normalise(row["name"]), tuple(row["aliases"]), row["count"]) for row in stored["concepts"]
-            )
-            return cls(concepts, BankKind(stored["kind"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is not a concept bank ({error}); `simzss bank` writes one") from error
+        path = Path(path)
+        stored = from_mapping(StoredBank, read_json(path, SCHEMA), f"{path} is not a concept bank of `simzss bank`")
+        return cls(tuple(replace(concept, name=normalise(concept.name)) for concept in stored.concepts), stored.kind)
 
     def save(self, path: str | Path, writer: str = "") -> None:
         """Write the bank as JSON."""
-        stored = {"schema": SCHEMA, "kind": self.kind, "concepts": [asdict(concept) for concept in self.concepts]}
-        write_atomically(Path(path), json.dumps(stored, indent=1, ensure_ascii=False) + "\n", writer)
+        stored = StoredBank(self.concepts, self.kind, SCHEMA)
+        write_atomically(Path(path), json.dumps(asdict(stored), indent=1, ensure_ascii=False) + "\n", writer)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

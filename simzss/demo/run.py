@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-import yaml
-
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import BATCH_SIZE
 from simzss.concepts.mentions import Match
@@ -30,8 +28,9 @@ from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix, Scores, scores_of
 from simzss.evaluation.spec import load_benchmark
-from simzss.model import backbone_config, load_model
-from simzss.modeling.backbone import ImageBackbone
+from simzss.io.config import from_mapping, read_yaml
+from simzss.model import load_model
+from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.segmentation.prompts import embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
@@ -183,8 +182,9 @@ def best_token(name: str, matrices: dict[ClassToken, Matrix]) -> ClassToken:
 
 def evaluate_probes(run: Path, world: World, protocol: SegmentationProtocol) -> dict[str, Scores]:
     """What class vectors made with the truth reach on the backbone that a run started from."""
-    started_from = yaml.safe_load((run / "config.yaml").read_text())["model"]["backbone"]
-    backbone = PatchesOnly(ImageBackbone(backbone_config(started_from)))
+    asked = run / "config.yaml"
+    started_from = from_mapping(BackboneConfig, read_yaml(asked)["model"]["backbone"], str(asked))
+    backbone = PatchesOnly(ImageBackbone(started_from))
     known, benchmark = load_benchmark(world.probe), load_benchmark(world.benchmark)
     whole = Segmenter(backbone, replace(protocol, short_side=None))
     data = gather(whole, known, world.folder, list_stems(known, world.folder))

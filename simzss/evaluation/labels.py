@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8, UInt16
 
 from simzss.errors import UserError
+from simzss.io.config import configuration
 
 IGNORE = -1
 """The class id of pixels that no score counts."""
@@ -46,7 +47,7 @@ class Otherwise(StrEnum):
     """Class 0, the highest value (255) included."""
 
 
-@dataclass(frozen=True)
+@configuration
 class LabelRule:
     """The rule of a benchmark, as its description gives it."""
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -15,8 +14,8 @@ from simzss.benchmarks import EIGHT
 from simzss.evaluation.provenance import Record, read_json, write_json
 from simzss.evaluation.runner import BenchmarkResult
 from simzss.evaluation.spec import STANDARD
+from simzss.io.config import configuration, from_mapping
 from simzss.io.files import write_atomically
-from simzss.io.strict_yaml import from_mapping
 
 RESULTS = "results.json"
 
@@ -43,7 +42,7 @@ class LearntFrom(StrEnum):
     """Masks that people drew, its own or those of a segmenter that it asks."""
 
 
-@dataclass(frozen=True)
+@configuration
 class Published:
     """A row of figures that somebody else measured."""
 

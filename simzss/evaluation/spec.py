@@ -4,20 +4,20 @@ The eight that the package knows stand in `simzss/benchmarks/`; a ninth is one m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
 from simzss.benchmarks import EIGHT, packaged_benchmark
 from simzss.errors import UserError
 from simzss.evaluation.labels import LabelRule, LabelTable
-from simzss.io.strict_yaml import load_yaml
+from simzss.io.config import Positive, configuration, load_yaml
 
 STANDARD = "standard"
 """The name variant that every benchmark has: its own names."""
 
 
-@dataclass(frozen=True)
+@configuration
 class Benchmark:
     """A set of images with masks, and the classes to tell apart."""
 
@@ -35,7 +35,7 @@ class Benchmark:
     """Whether class 0 is what none of the others is."""
     names: tuple[str, ...]
     """Of the classes, by id."""
-    count: int | None
+    count: Positive | None
     """How many images a complete copy has; null asks for no check."""
     split: str | None = None
     """A file that lists the stems, one a line; without it every image that fits the pattern counts."""

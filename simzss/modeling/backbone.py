@@ -9,7 +9,8 @@ Source: SimZSS (arXiv 2406.16085, section 3.1): class token and patches after th
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from simzss.errors import UserError
+from simzss.io.config import configuration
 from simzss.modeling.denoiser import Denoiser, DenoiserConfig
 from simzss.modeling.vision_towers import tower_of
 from simzss.types import ImageFeatures
@@ -41,7 +43,7 @@ class PixelStatistics(StrEnum):
     """OpenAI CLIP's, which the released SimZSS models used in front of DINOv2."""
 
 
-@dataclass(frozen=True)
+@configuration
 class BackboneConfig:
     """Which vision backbone, with which weights."""
 
@@ -50,8 +52,9 @@ class BackboneConfig:
     weights: str = "pretrained"
     """`pretrained` (timm's, fetched once from the Hugging Face hub), `random`, or the path of a safetensors file with
     timm's tensor names."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """Further arguments of the timm model, e.g. {depth: 4} or {output_stride: 16}."""
+    options: Mapping[str, bool | int | float | list[int]] = field(default_factory=dict)
+    """Further arguments of the timm model, e.g. {depth: 4} or {output_stride: 16}; numbers alone, so that none names a
+    file or a place."""
     statistics: PixelStatistics | tuple[RGB, RGB] = PixelStatistics.own
     """Which mean and deviation of RGB in [0, 1] the pixels are normalised with: a name, or the six numbers."""
     stage: str | None = None

@@ -7,7 +7,6 @@ Source: Denoising Vision Transformers (DVT, arXiv 2401.02957, section 4.3). The 
 DINOv2; the paper does not mention it.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from timm.models.vision_transformer import Block
 from torch import nn
 
 from simzss.errors import UserError
+from simzss.io.config import Positive, configuration
 from simzss.types import ImageFeatures
 
 HEAD_WIDTH = 64
@@ -26,13 +26,13 @@ HEAD_WIDTH = 64
 RANDOM = "random"
 
 
-@dataclass(frozen=True)
+@configuration
 class DenoiserConfig:
     """Which denoiser."""
 
     weights: str = RANDOM
     """The path of a safetensors file that `simzss convert` wrote, or `random`."""
-    grid: int = 37
+    grid: Positive = 37
     """Rows, and columns, of its position embedding: 37 for images of 518 pixels in patches of 14."""
 
 
@@ -51,11 +51,8 @@ class Denoiser(nn.Module):
 
     def __init__(self, config: DenoiserConfig, dim: int) -> None:
         super().__init__()
-        if dim % HEAD_WIDTH or config.grid < 1:
-            raise UserError(
-                f"no denoiser of {config.grid} x {config.grid} positions fits patches of width {dim}: the width must be"
-                f" a multiple of {HEAD_WIDTH}, the grid at least 1"
-            )
+        if dim % HEAD_WIDTH:
+            raise UserError(f"no denoiser fits patches of width {dim}: the width must be a multiple of {HEAD_WIDTH}")
         norm = partial(nn.LayerNorm, eps=1e-6)
         self.pos_embed = nn.Parameter(0.02 * torch.randn(1, config.grid**2, dim))
         self.block = Block(dim, dim // HEAD_WIDTH, qkv_bias=True, norm_layer=norm)

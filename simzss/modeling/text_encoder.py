@@ -8,7 +8,6 @@ Sources: CLIP (arXiv 2103.00020, section 2.4); SimZSS (arXiv 2406.16085, section
 as CLIPpy (arXiv 2210.09996, section 3) uses it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 
 import torch
@@ -16,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from simzss.errors import UserError
+from simzss.io.config import Positive, configuration
 from simzss.modeling import clip_text, t5_text
 from simzss.modeling.text_parts import TextShape
 from simzss.modeling.tokenizer import TextTokenizer, Tokenizer
@@ -37,17 +37,17 @@ FAMILIES = {Architecture.clip: (clip_text.make, clip_text.load), Architecture.t5
 """How a transformer is made with random weights, and how a pretrained one is read."""
 
 
-@dataclass(frozen=True)
+@configuration
 class TextEncoderConfig:
     """Shape of the text transformer; the defaults are the paper's for ViT-B/14."""
 
-    layers: int = 12
+    layers: Positive = 12
     """Number of transformer blocks."""
-    width: int = 512
+    width: Positive = 512
     """Width of the residual stream."""
-    heads: int = 8
+    heads: Positive = 8
     """Attention heads per block."""
-    context_length: int = 77
+    context_length: Positive = 77
     """Longest caption in tokens, special tokens included."""
     activation: str = "gelu"
     """Non-linearity of the blocks; OpenAI's CLIP has quick_gelu, T5 relu."""

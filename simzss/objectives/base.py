@@ -72,6 +72,17 @@ class Objective(nn.Module, ABC):
         return {name: getattr(self, name) for name in named}
 
 
+def registered() -> dict[str, type[Objective]]:
+    """The methods by name: what a recipe or a saved model may name. One of your own is, once its module is imported."""
+    found, waiting = {}, Objective.__subclasses__()
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if not inspect.isabstract(kind):
+            found[kind.__name__] = kind
+    return found
+
+
 class ContrastiveObjective(Objective):
     """An objective whose contrastive loss multiplies its similarities by a learnable factor, as CLIP's does.
 

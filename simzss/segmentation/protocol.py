@@ -5,13 +5,12 @@ they stand in one file per protocol (`configs/protocol/*.yaml`), are read strict
 The defaults are those of TCL (Cha et al., 2023), which SimZSS follows, as far as they do not depend on TCL's own model.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from simzss.errors import UserError
+from simzss.io.config import Positive, configuration, load_yaml
 from simzss.io.configs import Kind, find_config
-from simzss.io.strict_yaml import load_yaml
 
 
 class Statistics(StrEnum):
@@ -66,22 +65,22 @@ class PamrGrid(StrEnum):
     """One cell per pixel of the window, as in Talk2DINO."""
 
 
-@dataclass(frozen=True)
+@configuration
 class SegmentationProtocol:
     """From a photograph to a label map."""
 
     name: str = "tcl"
-    short_side: int | None = 448
+    short_side: Positive | None = 448
     """Pixels of the shorter side after resizing; null keeps every image as it is."""
-    long_cap: int = 2048
+    long_cap: Positive = 2048
     """Pixels the longer side may not exceed; it wins over `short_side`."""
     antialias: bool = False
     """Whether resizing the image smooths first; OpenCV's bilinear, which the protocols use, does not."""
-    crop: int = 448
+    crop: Positive = 448
     """Pixels of a window's side."""
-    stride: int = 224
+    stride: Positive = 224
     """Pixels between windows."""
-    patch_stride: int | None = None
+    patch_stride: Positive | None = None
     """Pixels from one patch to the next, a divisor of its side: 4 for patches of 16, 7 for patches of 14 (PACL's stride
     trick: overlapping patches, resampled position embeddings); null for the side, as in training."""
     align_corners: bool = False
@@ -102,13 +101,9 @@ class SegmentationProtocol:
     pamr_grid: PamrGrid = PamrGrid.DECODER
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no window fits."""
-        if self.stride < 1 or self.crop < self.stride:
+        """Refuse windows that leave pixels between them."""
+        if self.crop < self.stride:
             raise UserError(f"protocol {self.name}: stride {self.stride} must lie between 1 and crop {self.crop}")
-        if self.patch_stride is not None and self.patch_stride < 1:
-            raise UserError(f"protocol {self.name}: patch_stride {self.patch_stride} must be at least 1 pixel")
-        if self.long_cap < 1 or (self.short_side is not None and self.short_side < 1):
-            raise UserError(f"protocol {self.name}: short_side and long_cap must be at least 1 pixel")
 
 
 def load_protocol(name: str | Path) -> SegmentationProtocol:

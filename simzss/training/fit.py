@@ -6,6 +6,7 @@ import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from simzss.errors import UserError
 from simzss.io.configs import Kind, find_config
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
 from simzss.training.module import Alignment
+from simzss.training.trainer import TrainerConfig
 from simzss.training.validation import Validation, ValidationConfig
 
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")  # Lightning's own use of jsonargparse
@@ -38,12 +40,17 @@ EXPECTED_WARNINGS = (
 )
 
 
+KEYS = tuple(field.name for field in fields(TrainerConfig))
+
+
 class OneLineParser(LightningArgumentParser):
     """A parser that tells a mistake in one line instead of printing its usage."""
 
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Raise the message as the user's error; the usage is what `--help` is for."""
-        raise UserError(f"{message} (see simzss fit --help)") from ex
+        unknown = "unrecognized" in message or "does not accept" in message
+        trainer = f"; keys of the trainer: {', '.join(KEYS)}" if unknown and "trainer" in message else ""
+        raise UserError(f"{message}{trainer} (see simzss fit --help)") from ex
 
 
 class FitCLI(LightningCLI):
@@ -55,9 +62,14 @@ class FitCLI(LightningCLI):
         parser.add_argument("-c", "--config", action="config", help="A YAML of configs/train; repeat to override.")
         return parser
 
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Our own choice of the trainer's keys in place of all that Lightning has."""
+        parser.add_class_arguments(TrainerConfig, "trainer")
+        parser.add_lightning_class_args(Alignment, "model")
+        parser.add_lightning_class_args(CaptionData, "data")
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what belongs to a run and to nothing else."""
-        parser.set_defaults({"trainer.log_every_n_steps": 1, "trainer.enable_model_summary": False})
         parser.add_argument("--run", type=Path, required=True, help="Folder for all that the run leaves.")
         parser.add_argument("--resume", type=bool, default=False, help="Go on from the run's last checkpoint.")
         parser.add_argument("--validation", type=ValidationConfig | None, default=None, help="mIoU during training.")
@@ -74,11 +86,6 @@ class FitCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """A trainer that writes into the run's folder."""
         run: Path = self.config.run
-        for key in OWNED:
-            if self.config.trainer[key] != self.parser.get_defaults().trainer[key]:
-                raise UserError(
-                    f"trainer.{key} is not yours to set: a run takes its length from data.epochs and writes to --run"
-                )
         checkpoint = ModelCheckpoint(
             run / "checkpoints",
             filename="last",
@@ -86,20 +93,21 @@ class FitCLI(LightningCLI):
             enable_version_counter=False,
         )
         callbacks: list[Callback] = [Throughput(), StopOnNaN(), Export(), checkpoint]
-        if self.config.trainer.enable_progress_bar is not False:
+        if self.config.trainer.enable_progress_bar:
             callbacks.append(Progress(refresh_rate=5))
         if self.config.validation is not None:
             callbacks.append(Validation(self.config_init.validation))
         loggers: list[Logger] = [CSVLogger(run, name=LOG)]
         if self.config.tensorboard:
             loggers.append(TensorBoardLogger(run, name="tensorboard"))
-        return super().instantiate_trainer(
-            **kwargs,
+        return Trainer(
+            **asdict(self.config_init.trainer),
             default_root_dir=run,
             logger=loggers,
             callbacks=callbacks,
             max_epochs=1,
             use_distributed_sampler=False,
+            enable_model_summary=False,
         )
 
 
@@ -161,8 +169,6 @@ def _with_paths(arguments: Sequence[str]) -> list[str]:
     ]
 
 
-OWNED = ("max_epochs", "max_steps", "logger", "callbacks", "default_root_dir", "use_distributed_sampler")
-"""Keys of the trainer that a run sets itself."""
 HARMLESS = ("workers", "cache", "cache_dir", "chunk_size")
 """Keys of the data that may change when a run is resumed: they do not change its result."""
 

@@ -5,26 +5,27 @@ Source: the released recipe of SimZSS: betas 0.9 and 0.98, eps 1e-6, weight deca
 """
 
 import math
-from dataclasses import dataclass
 
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from simzss.io.config import NonNegative, Share, configuration
 
-@dataclass(frozen=True)
+
+@configuration
 class OptimizerConfig:
     """Numbers of the optimiser."""
 
-    lr_per_256: float = 3e-5
+    lr_per_256: NonNegative = 3e-5
     """Peak learning rate for a global batch of 256 pairs; it grows linearly with the batch (1.92e-3 at 16,384)."""
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Share, Share] = (0.9, 0.98)
     """Decay of the running mean and of the running square."""
-    eps: float = 1e-6
+    eps: NonNegative = 1e-6
     """Added to the root of the running square."""
-    weight_decay: float = 0.2
+    weight_decay: NonNegative = 0.2
     """Decoupled weight decay of matrices; vectors, norms, biases and the scale have none."""
-    warmup: float = 0.1
+    warmup: Share = 0.1
     """Share of the steps in which the learning rate rises linearly."""
 
 

@@ -1,6 +1,5 @@
 """mIoU on a small benchmark now and then during training: the losses alone do not tell whether patches are found."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,13 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from simzss.evaluation.runner import evaluate_benchmark
 from simzss.evaluation.spec import load_benchmark
+from simzss.io.config import Positive, configuration
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 from simzss.training.module import alignment
 
 
-@dataclass(frozen=True)
+@configuration
 class ValidationConfig:
     """What to look at, and how often."""
 
@@ -23,9 +23,9 @@ class ValidationConfig:
     """Where its data lies."""
     protocol: str = "tcl"
     """How to segment: the name of a protocol, or a YAML file."""
-    every: int = 50
+    every: Positive = 50
     """Steps between two looks."""
-    limit: int = 100
+    limit: Positive = 100
     """Images per look, the same every time."""
 
 

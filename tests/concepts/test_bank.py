@@ -112,6 +112,14 @@ def test_a_bad_json_file_is_refused(tmp_path: Path, content: str) -> None:
         ConceptBank.load(path)
 
 
+def test_a_bank_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bank.json"
+    ConceptBank.from_names(["dog"]).save(path)
+    path.write_text(path.read_text("utf-8").replace('"schema": 1', '"schema": 2'), "utf-8")
+    with pytest.raises(UserError, match=r"bank\.json has schema 2, this simzss reads up to 1: update simzss"):
+        ConceptBank.load(path)
+
+
 def test_a_missing_file_is_refused() -> None:
     with pytest.raises(UserError, match=r"cannot read the bank nowhere.txt: No such file"):
         ConceptBank.from_file("nowhere.txt")

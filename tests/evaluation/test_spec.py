@@ -113,7 +113,7 @@ def test_a_ninth_is_one_file(tmp_path: Path) -> None:
         ({"names": ["a", "a", "b"]}, "must be present and differ"),
         ({"names": []}, "must be present and differ"),
         ({"variants": {"mine": {"moon": ["sun"]}}}, "renames 'moon', which is no class"),
-        ({"labels": {"kind": "guess"}}, "'guess' is no choice"),
+        ({"labels": {"kind": "guess"}}, "input should be 'identity', 'drop_zero', 'rank' or 'pairs', got 'guess'"),
         ({"labels": {"kind": "pairs", "pairs": {1: 3}}}, "labels name class 3"),
         ({"colour": 1}, "unknown key 'colour'"),
     ],

@@ -15,7 +15,7 @@ from simzss.modeling.backbone import BackboneConfig, ImageBackbone, PixelStatist
 TINY = {"embed_dim": 24, "depth": 2, "num_heads": 2, "img_size": 56}
 
 
-def tiny(name: str = "vit_small_patch14_reg4_dinov2.lvd142m", **options: object) -> ImageBackbone:
+def tiny(name: str = "vit_small_patch14_reg4_dinov2.lvd142m", **options: int) -> ImageBackbone:
     torch.manual_seed(0)
     return ImageBackbone(BackboneConfig(name, "random", {**TINY, **options}))
 

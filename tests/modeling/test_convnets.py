@@ -20,7 +20,7 @@ FAMILIES = [
 ]
 
 
-def random(name: str, options: dict[str, object], stage: str | None = None) -> ImageBackbone:
+def random(name: str, options: dict[str, int | list[int]], stage: str | None = None) -> ImageBackbone:
     torch.manual_seed(0)
     return ImageBackbone(BackboneConfig(name, "random", options, stage=stage))
 
@@ -29,7 +29,7 @@ def random(name: str, options: dict[str, object], stage: str | None = None) -> I
 @pytest.mark.parametrize(("name", "options", "dim", "cell"), FAMILIES)
 @pytest.mark.parametrize("size", [(64, 64), (96, 160)])
 def test_features_equal_timms(
-    name: str, options: dict[str, object], dim: int, cell: int, size: tuple[int, int]
+    name: str, options: dict[str, int | list[int]], dim: int, cell: int, size: tuple[int, int]
 ) -> None:
     backbone = random(name, options)
     reference = timm.create_model(name, pretrained=False, num_classes=0, features_only=False, **options).eval()

@@ -147,6 +147,23 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_crops(fit: Run, tm
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+CHANGES_THE_RESULT = (
+    "accumulate_grad_batches",
+    "barebones",
+    "callbacks",
+    "fast_dev_run",
+    "gradient_clip_val",
+    "limit_train_batches",
+    "max_epochs",
+    "max_steps",
+    "max_time",
+    "overfit_batches",
+    "plugins",
+    "profiler",
+    "sync_batchnorm",
+)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -165,7 +182,10 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_crops(fit: Run, tm
         (["--model.text_encoder.heads=7"], "heads"),
         (["--model.backbone.options.num_heads=3"], "cannot make backbone"),
         (["--trainer.devices=7x"], "devices"),
-        (["--trainer.max_epochs=3"], "trainer.max_epochs is not yours to set"),
+        *(([f"--trainer.{key}=1"], f"{key}=1; keys of the trainer: accelerator") for key in CHANGES_THE_RESULT),
+        (["--trainer.precision=16-mixed"], "trainer.precision"),
+        (["--trainer.strategy=some.Strategy"], "trainer.strategy"),
+        (["--model.text_encoder.layers=0"], "layers: input should be greater than or equal to 1, got 0"),
     ],
 )
 def test_mistakes_are_told_in_one_line_and_leave_no_model(
