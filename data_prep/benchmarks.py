@@ -27,7 +27,7 @@ REGIONS = Archive("https://codalabuser.blob.core.windows.net/public/trainval_mer
 
 
 @dataclass(frozen=True)
-class Part:
+class Excerpt:
     """Some of an archive, and the folder below the root that it goes into."""
 
     archive: Archive
@@ -38,7 +38,7 @@ class Part:
 
 SOURCES = {
     "voc2012": [
-        Part(
+        Excerpt(
             Archive(f"{VOC}/voc2012/VOCtrainval_11-May-2012.tar", "md5:6cd6e144f989b92b3379bac3b3de84fd"),
             "",
             tuple(
@@ -47,14 +47,14 @@ SOURCES = {
         )
     ],
     "pascal_context": [
-        Part(
+        Excerpt(
             Archive(f"{VOC}/voc2010/VOCtrainval_03-May-2010.tar", "md5:da459979d0c395079b5c75ee67908abb"),
             "",
             ("VOCdevkit/VOC2010/JPEGImages/",),
         )
     ],
     "coco_stuff": [
-        Part(
+        Excerpt(
             Archive(
                 "https://s3.amazonaws.com/images.cocodataset.org/zips/val2017.zip",
                 "sha1:4950dc9d00dbe1c933ee0170f5797584351d2a41",
@@ -62,10 +62,10 @@ SOURCES = {
             "coco_stuff164k/images",
             ("val2017/",),
         ),
-        Part(Archive(STUFF), "coco_stuff164k/annotations", ("val2017/",)),
+        Excerpt(Archive(STUFF), "coco_stuff164k/annotations", ("val2017/",)),
     ],
     "ade20k": [
-        Part(
+        Excerpt(
             Archive(
                 "https://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
                 "sha1:219e1696abb36c8ba3a3afe7fb2f4b4606a897c7",
@@ -84,8 +84,8 @@ def prepare(source: str, root: Path) -> None:
         UserError: If a download fails, or an archive is not what it should be.
     """
     downloads = root / "downloads"
-    for part in SOURCES[source]:
-        unpack(fetch(part.archive, downloads), root / part.folder, part.only)
+    for excerpt in SOURCES[source]:
+        unpack(fetch(excerpt.archive, downloads), root / excerpt.folder, excerpt.only)
     if source == "pascal_context":
         pascal_context.convert(fetch(REGIONS, downloads), root)
 

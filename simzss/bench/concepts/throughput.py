@@ -12,10 +12,11 @@ from simzss.concepts.routes.gazetteer import GazetteerRoute
 from simzss.concepts.routes.parser import lower_in_place
 from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
+from simzss.errors import UserError
 
 
 @dataclass(frozen=True)
-class Speed:
+class ExtractionSpeed:
     """Captions per second of one pipeline; the best of several measurements each."""
 
     bare: float
@@ -40,11 +41,15 @@ class Speed:
         return self.two / self.one
 
 
-def measure_speed(plan: Plan, captions: Sequence[str], repeats: int) -> Speed:
-    """Measure everything in turn, `repeats` times."""
+def measure_extraction(plan: Plan, captions: Sequence[str], repeats: int) -> ExtractionSpeed:
+    """Measure everything in turn, `repeats` times.
+
+    Raises:
+        UserError: If there are too few captions.
+    """
     extractor = plan.recipe.build()
     rounds = [_round(plan, extractor, captions) for _ in range(repeats)]
-    return Speed(*(max(column) for column in zip(*rounds, strict=True)))
+    return ExtractionSpeed(*(max(column) for column in zip(*rounds, strict=True)))
 
 
 def _round(plan: Plan, extractor: ConceptExtractor, captions: Sequence[str]) -> tuple[float, ...]:
@@ -70,6 +75,8 @@ def _table_rates(plan: Plan, workers: int) -> tuple[float, float]:
         extract(plan, Path(folder), workers, watcher=watcher)
     last = moments[-1]
     first = next(moment for moment in moments if moment.rows >= last.rows / 4)
+    if first is last:
+        raise UserError(f"{last.rows:,} captions are too few to measure a speed: give a corpus of ten thousand or more")
     rows = last.rows - first.rows
     return rows / (last.processor - first.processor), rows / (last.clock - first.clock)
 

@@ -37,7 +37,7 @@ IMAGES_IN_TURN = 4
 
 
 @dataclass(frozen=True)
-class Speed:
+class EvaluationSpeed:
     """An evaluation of paired benchmarks, ours and the plain way, over the same images."""
 
     images: int
@@ -89,7 +89,7 @@ def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path
     return Task(benchmarks, class_sets, root, draw_tree(root, benchmarks, count))
 
 
-def measure_speed(segmenter: Segmenter, task: Task) -> Speed:
+def measure_pair(segmenter: Segmenter, task: Task) -> EvaluationSpeed:
     """Evaluate the images of a task both ways, in turn, a few at a time, so that a busy machine slows both alike."""
     windows = sum(len(segmenter.prepare(_image(task, stem)).windows) for stem in task.stems)
     ours, plain = 0.0, 0.0
@@ -98,7 +98,7 @@ def measure_speed(segmenter: Segmenter, task: Task) -> Speed:
         seconds = _both_ways(segmenter, replace(task, stems=task.stems[start : start + IMAGES_IN_TURN]))
         ours, plain = ours + seconds[0], plain + seconds[1]
     differing, pixels, gap = compare_label_maps(segmenter, task)
-    return Speed(len(task.stems), windows, ours, plain, differing, pixels, gap)
+    return EvaluationSpeed(len(task.stems), windows, ours, plain, differing, pixels, gap)
 
 
 def _both_ways(segmenter: Segmenter, task: Task) -> tuple[float, float]:

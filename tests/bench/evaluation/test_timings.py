@@ -25,7 +25,7 @@ def segmenter(tmp_path: Path) -> Segmenter:
 def test_both_ways_agree_but_for_rounding(segmenter: Segmenter, tmp_path: Path) -> None:
     pair = [load_benchmark("coco_stuff"), load_benchmark("coco_object")]
     task = timings.drawn_task(segmenter, pair, tmp_path / "data", 2)
-    measured = timings.measure_speed(segmenter, task)
+    measured = timings.measure_pair(segmenter, task)
     assert (measured.images, measured.windows) == (2, 4)
     assert measured.pixels == 2 * (640 * 480 + 640 * 427)
     assert measured.largest_gap < 1e-6
