@@ -17,6 +17,8 @@ ROOT = PACKAGE.parent
 LAYERS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
 FLOORS = {room.strip(): height for height, layer in enumerate(reversed(LAYERS)) for room in re.split(r"[|:]", layer)}
 """How high a room lies, the ground floor 0."""
+IN_PACKAGE = re.compile(r"__file__|\bfiles\(")
+"""What begins the path of a file of the package; a model folder may hold a file of the same name."""
 
 IMPORT_ALL_WITHOUT_TORCH = """
 import importlib, pkgutil, sys
@@ -56,11 +58,23 @@ def misplaced(tree: ast.Module, opener: str, data: dict[str, str]) -> list[str]:
         opener: The room it lies in.
         data: The room of each data file, by the name of the file.
     """
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    files = [text for text in texts if (room := data.get(text.rpartition("/")[2])) and not may_open(opener, room)]
-    named = [(text, re.fullmatch(r"simzss\.(\w+)[\w.]*", text)) for text in texts]
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not hasattr(node, "body")]
+    inside = {text for each in statements if IN_PACKAGE.search(ast.unparse(each)) for text in texts_in(each)}
+    files = [
+        text
+        for text in texts_in(tree)
+        if (room := data.get(text.rpartition("/")[2]))
+        and (text in inside or text.endswith(f"{room}/{Path(text).name}"))
+        if not may_open(opener, room)
+    ]
+    named = [(text, re.fullmatch(r"simzss\.(\w+)[\w.]*", text)) for text in texts_in(tree)]
     folders = [text for text, match in named if match and match[1] in FLOORS and not may_open(opener, match[1])]
     return files + folders
+
+
+def texts_in(tree: ast.AST) -> list[str]:
+    """The string constants."""
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def climbs(tree: ast.Module) -> bool:
@@ -96,7 +110,7 @@ def test_no_module_climbs_out_of_its_folder() -> None:
         ("files('simzss.demo') / name", ["simzss.demo"]),
         ("files('simzss.io')", []),
         ("open('demo/backbone.safetensors')", ["demo/backbone.safetensors"]),
-        ("open('model.safetensors')", []),
+        ("def load(folder):\n    return folder / 'backbone.safetensors'", []),
     ],
 )
 def test_the_scan_finds_what_it_should(code: str, names: list[str]) -> None:
