@@ -9,21 +9,36 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["AlignedModel", "ConceptBank", "ConceptExtractor", "Segmenter", "UserError", "load_model"]
+__all__ = [
+    "AlignedModel",
+    "ConceptBank",
+    "ConceptExtractor",
+    "Predictor",
+    "Segmentation",
+    "Segmenter",
+    "UserError",
+    "load",
+    "load_model",
+]
 
 if TYPE_CHECKING:
     from simzss.concepts.bank import ConceptBank
     from simzss.concepts.extractor import ConceptExtractor
     from simzss.errors import UserError
     from simzss.model import AlignedModel, load_model
+    from simzss.predict.predictor import Predictor, load
+    from simzss.predict.result import Segmentation
     from simzss.segmentation.segmenter import Segmenter
 else:
     _HOMES = {
         "AlignedModel": "simzss.model",
         "ConceptBank": "simzss.concepts.bank",
         "ConceptExtractor": "simzss.concepts.extractor",
+        "Predictor": "simzss.predict.predictor",
+        "Segmentation": "simzss.predict.result",
         "Segmenter": "simzss.segmentation.segmenter",
         "UserError": "simzss.errors",
+        "load": "simzss.predict.predictor",
         "load_model": "simzss.model",
     }
 

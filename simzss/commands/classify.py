@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from simzss.commands.evaluate import pick_device
+from simzss.devices import pick_device
 from simzss.diagnostics.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
 from simzss.diagnostics.classification import (
     Accuracy,

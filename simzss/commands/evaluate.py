@@ -3,11 +3,9 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -15,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simzss.benchmarks import EIGHT
+from simzss.devices import Precision, pick_device
 from simzss.distributed import join_processes, rank
-from simzss.errors import UserError
 from simzss.evaluation.check import present_benchmarks
 from simzss.evaluation.counts import ImageCounts
 from simzss.evaluation.pictures import save_overlays
@@ -30,13 +28,6 @@ from simzss.segmentation.segmenter import Segmenter
 
 PRINTED = {"miou", "pixel_accuracy", "jaccard"}
 """The scores that a terminal has room for; the others are in the files."""
-
-
-class Precision(StrEnum):
-    """Of the backbone."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
 
 
 def evaluate(  # noqa: PLR0913  # one argument per option
@@ -79,21 +70,6 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     write_results(output, record)
     pictures = save_overlays(segmenter, chosen, data_root, output, overlays) if overlays else []
     show(record, [output / "report.md", *pictures])
-
-
-def pick_device(name: str, local_rank: int = 0) -> torch.device:
-    """The device of a name, or the best there is for this process.
-
-    Raises:
-        UserError: If there is no such device.
-    """
-    if not name:
-        return torch.device(f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu")
-    try:
-        float(torch.zeros(1, device=name))  # "meta" holds no numbers
-    except (RuntimeError, AssertionError, ImportError) as error:
-        raise UserError(f"device {name!r} is not there; leave --device out, or give cpu") from error
-    return torch.device(name)
 
 
 class ImagesPerSecond(ProgressColumn):

@@ -9,7 +9,7 @@ import torch
 import typer
 from rich.console import Console
 
-from simzss.commands.evaluate import pick_device
+from simzss.devices import pick_device
 from simzss.errors import UserError
 from simzss.io.files import check_writable
 from simzss.io.images import read_image, to_array

@@ -8,6 +8,7 @@ Values keep their meaning. 16-bit greys are scaled to 8 bits, where PIL would cl
 numbers have no stated range and are refused, as are images of more than `MAX_PIXELS`, which would exhaust the memory.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -63,16 +64,32 @@ def orientation_of(image: Image.Image) -> int:
 def open_image(path: Path, smallest_side: int | None = None) -> Image.Image:
     """Open an image file and decode it whole, values as stored; arguments and errors as for `read_image`."""
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"{path} has {image.width} x {image.height} pixels, {MAX_PIXELS:,} are allowed: shrink it"
-                )
+        with _header(path) as image:
+            check_pixels(str(path), image.height, image.width)
             if smallest_side is not None:
                 image.draft("RGB", (smallest_side, smallest_side))
             image.load()
             return image
     except FileNotFoundError as error:
         raise UserError(f"no image at {path}") from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has more than the {MAX_PIXELS:,} pixels that are allowed: shrink it") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(f"cannot read the image {path}: {error}; fetch it anew") from error
+
+
+def check_pixels(name: str, height: int, width: int) -> None:
+    """Refuse an image whose pixels would exhaust the memory.
+
+    Raises:
+        UserError: If there are more than `MAX_PIXELS`.
+    """
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{name} has {width} x {height} pixels, {MAX_PIXELS:,} are allowed: shrink it")
+
+
+def _header(path: Path) -> Image.Image:
+    """What PIL reads before it decodes; its warning of large images is ours to give, as an error, at our own limit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from simzss.errors import UserError
 from simzss.io.files import written_whole
@@ -65,13 +66,13 @@ def draw(
     return canvas
 
 
-def overlay(image: Photograph, labels: LabelMap, colours: Mapping[int, Colour]) -> Photograph:
+def overlay(image: Photograph, labels: LabelMap, colours: Mapping[int, Colour], opacity: float = OPACITY) -> Photograph:
     """Lay the colours of the classes over a photograph, with a dark line between neighbours."""
     flat = np.empty_like(image)
     flat[:] = GREY
     for id_, colour in colours.items():
         flat[labels == id_] = colour
-    mixed = (OPACITY * flat + (1 - OPACITY) * image).astype(np.uint8)
+    mixed = (opacity * flat + (1 - opacity) * image).astype(np.uint8)
     mixed[edges(labels)] = INK
     return mixed
 
@@ -90,10 +91,10 @@ def distinct_colours(rows: Sequence[PanelRow]) -> dict[int, Colour]:
     first = np.concatenate([row.panels[0].labels.ravel() for row in rows])
     present, pixels = np.unique(ids[ids >= 0], return_counts=True)
     ranked = present[np.lexsort((-pixels, ~np.isin(present, first)))]
-    return {int(id_): _colour(rank) for rank, id_ in enumerate(ranked)}
+    return {int(id_): colour_of(rank) for rank, id_ in enumerate(ranked)}
 
 
-def _colour(rank: int) -> Colour:
+def colour_of(rank: int) -> Colour:
     """Hues a golden section apart, so that any first few are far from each other; lightness changes every round."""
     hue = (0.58 + rank * 0.618034) % 1.0
     lightness = (0.52, 0.72, 0.36)[rank // 8 % 3]
@@ -143,8 +144,16 @@ def _draw_titles(canvas: Image.Image, titles: Sequence[str], left: int, cell: in
         pen.text((left + index * (cell + GAP) + cell / 2, 3), title, fill=INK, font=font, anchor="ma")
 
 
-def save_label_map(labels: LabelMap, path: Path) -> None:
+def save_label_map(
+    labels: LabelMap, path: Path, colours: Sequence[Colour] = (), note: Mapping[str, str] | None = None
+) -> None:
     """Write class ids as a PNG of 8 bits whose palette shows them in colours.
+
+    Args:
+        labels: The class ids.
+        path: The file.
+        colours: Of the first ids.
+        note: Texts by keyword to keep in the file.
 
     Raises:
         UserError: If an id does not fit into 8 bits.
@@ -152,11 +161,15 @@ def save_label_map(labels: LabelMap, path: Path) -> None:
     if labels.max(initial=0) > 255 or labels.min(initial=0) < 0:
         raise UserError(f"{path}: class ids must lie within 0..255 for a label map of 8 bits")
     image = Image.fromarray(labels.astype(np.uint8))
-    image.putpalette([level for rank in range(256) for level in _colour(rank)])
-    save_png(image, path)
+    palette = [*colours, *(colour_of(rank) for rank in range(len(colours), 256))]
+    image.putpalette([level for colour in palette for level in colour])
+    save_png(image, path, note)
 
 
-def save_png(image: Image.Image, path: Path) -> None:
-    """Write a picture, whole or not at all."""
+def save_png(image: Image.Image, path: Path, note: Mapping[str, str] | None = None) -> None:
+    """Write a picture, whole or not at all, with texts by keyword."""
+    texts = PngInfo()
+    for keyword, text in (note or {}).items():
+        texts.add_itxt(keyword, text)
     with written_whole(path) as temporary:
-        image.save(temporary, format="PNG")
+        image.save(temporary, format="PNG", pnginfo=texts)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from simzss.bench.evaluation import timings
-from simzss.commands.evaluate import Precision, pick_device
+from simzss.devices import Precision, pick_device
 from simzss.evaluation.provenance import write_json
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.files import check_writable
