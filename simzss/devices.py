@@ -1,4 +1,9 @@
-"""Which device computes, and how precisely."""
+"""Which device computes, and how precisely.
+
+Where nobody says how, a device computes in bfloat16 if its processor has instructions for it: tensor cores of Ampere and
+later, AVX-512 BF16 or AMX on x86, as `torch.cuda` and `torch.cpu` report them. What that gains and costs on a CPU is
+measured in docs/photographs.md.
+"""
 
 from enum import StrEnum
 
@@ -12,6 +17,26 @@ class Precision(StrEnum):
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
+    AUTOMATIC = "automatic"
+    """bfloat16 where the device has instructions for it, float32 elsewhere."""
+
+    def is_half(self, device: torch.device) -> bool:
+        """Whether this means bfloat16 on a device."""
+        return self is Precision.BFLOAT16 or (self is Precision.AUTOMATIC and has_bfloat16(device))
+
+
+CPU_FEATURES = ("avx512_bf16", "amx_bf16")
+"""Names under which torch reports that a processor multiplies bfloat16 numbers."""
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16, so that it computes faster in it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(feature, False) for feature in CPU_FEATURES)
+    return False
 
 
 def pick_device(name: str, local_rank: int = 0) -> torch.device:

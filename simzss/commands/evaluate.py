@@ -61,7 +61,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     check_choice(chosen, settings.names)
     place = pick_device(device, join_processes())
     model = load_model(checkpoint).to(place)
-    segmenter = Segmenter(model, settings, windows_at_once, precision is Precision.BFLOAT16)
+    segmenter = Segmenter(model, settings, windows_at_once, precision.is_half(place))
     run = claim(output, describe_run(describe_model(checkpoint, model), segmenter, chosen, data_root, limit))
     results = run_benchmarks(segmenter, chosen, data_root, output, limit=limit, bottom_up=bottom_up, watch=watch)
     if rank() != 0:

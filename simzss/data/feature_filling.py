@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from simzss.data.cache_key import CacheKey
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_file import FEATURES, PROBE, TO_DO, UNREADABLE, FeatureFile, FeatureWriter
+from simzss.devices import has_bfloat16
 from simzss.distributed import all_values, barrier, rank, ranks_here, world_size
 from simzss.errors import UserError
 from simzss.modeling.backbone import ImageBackbone
@@ -154,7 +155,7 @@ def fill(
 
 def _encode(backbone: ImageBackbone, crops: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     device = next(backbone.parameters()).device
-    mixed = device.type == "cuda" and dtype is not torch.float32
-    with torch.autocast(device.type, dtype=dtype if mixed else None, enabled=mixed):
+    mixed = dtype is not torch.float32 and has_bfloat16(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
         features: ImageFeatures = backbone(backbone.normalise(torch.stack(list(crops)).to(device)))
     return torch.cat([features.cls.unsqueeze(1), features.patches], dim=1).to("cpu", dtype)

@@ -40,7 +40,7 @@ def bench_evaluate(  # one argument per option
     record["peak_gigabytes"] = timings.peak_memory(backbone, 2048, 1536, classes=171)
     console.print(f"peak memory, one image of 2,048 x 1,536 with 171 classes: {record['peak_gigabytes']:.2f} GB")
     if full:
-        record["full"] = _measure_all(console, backbone, place, half_precision=precision is Precision.BFLOAT16)
+        record["full"] = _measure_all(console, backbone, place, half_precision=precision.is_half(place))
     if json:
         write_json(json, record)
         console.print(f"wrote {json}", highlight=False, soft_wrap=True)
