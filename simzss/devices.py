@@ -1,8 +1,8 @@
 """Which device computes, and how precisely.
 
-Where nobody says how, a device computes in bfloat16 if its processor has instructions for it: tensor cores of Ampere and
-later, AVX-512 BF16 or AMX on x86, as `torch.cuda` and `torch.cpu` report them. What that gains and costs on a CPU is
-measured in docs/photographs.md.
+Where nobody says how, a device computes in bfloat16 if its processor has instructions for it: tensor cores of
+Ampere and later, AVX-512 BF16 or AMX on x86, as `torch.cuda` and `torch.cpu` report them. What that gains and costs
+on a CPU is measured in docs/photographs.md.
 """
 
 from enum import StrEnum

@@ -61,7 +61,7 @@ def load(
             settings themselves.
         device: `cpu`, `cuda`, `cuda:1` ...; the best there is if empty.
         batch_size: Windows that go through the backbone together; changes speed and memory only.
-        precision: `automatic`, `float32` or `bfloat16`, of the backbone; cosines and everything after are always float32.
+        precision: `automatic`, `float32` or `bfloat16`, of the backbone; all after it is always float32.
         download: Whether the hub may be asked for a name that is no folder.
 
     Raises:
@@ -75,7 +75,7 @@ def load(
     place = pick_device(device)
     windows = batch_size or BATCH_SIZE.get(place.type, BATCH_SIZE_ELSEWHERE)
     aligned = load_model(find_model(model, download=download)).to(place)
-    return Predictor(aligned, Segmenter(aligned, settings, windows, Precision(precision).is_half(device)))
+    return Predictor(aligned, Segmenter(aligned, settings, windows, Precision(precision).is_half(place)))
 
 
 class Predictor:

@@ -35,7 +35,7 @@ def test_labels_are_those_of_the_segmenter(
     folder: Path, protocol: SegmentationProtocol, photograph: Pixels, pamr: bool
 ) -> None:
     protocol = replace(protocol, pamr=pamr)
-    result = simzss.load(folder, protocol=protocol, device="cpu").segment(photograph, CLASSES)
+    result = simzss.load(folder, protocol=protocol, device="cpu", precision="float32").segment(photograph, CLASSES)
     assert isinstance(result, simzss.Segmentation)
     expected = by_segmenter(folder, protocol, photograph, GROUPS, background=False)
     assert len(np.unique(expected)) > 1
@@ -82,7 +82,7 @@ def test_a_stream_takes_images_only_as_results_are_asked_for(model: Predictor, p
 
 
 def test_words_are_embedded_once(folder: Path, protocol: SegmentationProtocol, photograph: Pixels) -> None:
-    model = simzss.load(folder, protocol=protocol, device="cpu")
+    model = simzss.load(folder, protocol=protocol, device="cpu", precision="float32")
     calls: list[int] = []
     inner = model.model.embed_prompts
 
@@ -131,7 +131,9 @@ def test_a_name_of_500_words_is_refused_and_one_that_fits_is_not(model: Predicto
 def test_many_classes_work_but_do_not_fit_a_label_map(
     folder: Path, protocol: SegmentationProtocol, photograph: Pixels, tmp_path: Path
 ) -> None:
-    model = simzss.load(folder, protocol=replace(protocol, templates=TemplateSet.PLAIN), device="cpu")
+    model = simzss.load(
+        folder, protocol=replace(protocol, templates=TemplateSet.PLAIN), device="cpu", precision="float32"
+    )
     result = model.segment(Image.fromarray(photograph), [f"thing {number}" for number in range(300)])
     assert len(result.areas) == 300
     if result.labels.max() > 255:
