@@ -28,7 +28,7 @@ def protocol() -> SegmentationProtocol:
 @pytest.fixture(scope="session")
 def model(folder: Path, protocol: SegmentationProtocol) -> Predictor:
     """The model, loaded."""
-    return simzss.load(folder, protocol=protocol, device="cpu")
+    return simzss.load(folder, protocol=protocol, device="cpu", precision="float32")
 
 
 @pytest.fixture
