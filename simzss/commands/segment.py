@@ -1,71 +1,102 @@
-"""`simzss segment`: your photograph, your words, a label map and a picture."""
+"""`simzss segment`: your photographs and videos, your words, label maps and pictures."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import torch
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simzss.devices import pick_device
+from simzss.commands.evaluate import ImagesPerSecond
+from simzss.devices import Precision
 from simzss.errors import UserError
+from simzss.evaluation.provenance import describe_model
 from simzss.io.files import check_writable
-from simzss.io.images import read_image, to_array
-from simzss.model import load_model
-from simzss.segmentation.protocol import load_protocol
-from simzss.segmentation.render import Panel, PanelRow, draw, save_label_map, save_png
-from simzss.segmentation.segmenter import Segmenter
+from simzss.predict.batch_run import BatchRun, Watch
+from simzss.predict.classes import ClassWords, read_classes
+from simzss.predict.hub import find_model
+from simzss.predict.predictor import Predictor, load
+from simzss.predict.saved import hash_of, write_coco, write_json
+from simzss.predict.sources import find_sources
+from simzss.predict.video import check_videos_can_be_read
+
+LABELS = 256
+"""Classes that a label map of 8 bits can hold, a background included."""
 
 
-def segment(  # one argument per option
-    checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
-    images: Annotated[list[Path], typer.Argument(help="photographs")],
+def segment(  # noqa: PLR0913  # one argument per option
+    checkpoint: Annotated[str, typer.Argument(help="folder of a saved model; with --download its name on the hub")],
+    sources: Annotated[list[str], typer.Argument(help="photographs, videos, folders of them, or patterns")],
     *,
-    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, dog, grass"')],
-    output: Annotated[Path, typer.Option(help="folder for the label maps and pictures")] = Path(),
+    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, sofa|couch, grass"; | between synonyms')],
+    output: Annotated[Path, typer.Option(help="folder for the results; what is done already stays")] = Path(
+        "segmented"
+    ),
     threshold: Annotated[
         float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
+    background: Annotated[str | None, typer.Option(help='words of a background, with id 0, e.g. "wall, sky"')] = None,
+    heatmap: Annotated[bool, typer.Option("--heatmap", help="draw where each class scores how much, too")] = False,
+    json: Annotated[Path | None, typer.Option(help="write areas and scores of all images to this file")] = None,
+    coco: Annotated[Path | None, typer.Option(help="write all masks to this file, in COCO's format")] = None,
+    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "simzss",
+    precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.AUTOMATIC,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="windows at once; speed and memory only")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+    download: Annotated[bool, typer.Option("--download", help="fetch the model from the Hugging Face hub")] = False,
 ) -> None:
-    """Segment photographs into classes given by name.
+    """Segment photographs and videos into classes given by name.
 
-    Writes NAME_labels.png (one class id per pixel, in the order of --classes) and NAME_overlay.png.
+    Writes NAME_labels.png (one class id per pixel, in the order of --classes) and NAME_overlay.png; of a video,
+    NAME_overlay.mp4 and one label map per frame in the folder NAME.
     """
-    names = [name.strip() for name in classes.split(",") if name.strip()]
-    if not names:
-        raise UserError('--classes names nothing; give for example --classes "cat, dog"')
-    results = [output / f"{path.stem}_labels.png" for path in images]
-    _check(images, results)
-    place = pick_device(device)
-    settings = load_protocol(protocol)
-    settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
-    segmenter = Segmenter(load_model(checkpoint).to(place), settings)
-    shown = names if threshold is None else ["background", *names]
-    class_embeddings = segmenter.class_embeddings(shown, has_background=threshold is not None)
-    for path, result in zip(images, results, strict=True):
-        photograph = to_array(read_image(path))
-        labels = segmenter.segment(torch.from_numpy(photograph), class_embeddings).cpu().numpy()
-        save_label_map(labels, result)
-        picture = draw(
-            [PanelRow(photograph, [Panel("segmentation", labels)])], shown, height=min(photograph.shape[0], 480)
-        )
-        save_png(picture, output / f"{path.stem}_overlay.png")
-        shares = np.bincount(labels.ravel(), minlength=len(shown)) / labels.size
-        message = ", ".join(
-            f"{shown[index]} {100 * shares[index]:.1f} %" for index in np.argsort(-shares) if shares[index]
-        )
-        Console().print(f"{path}: {message}", highlight=False, markup=False, soft_wrap=True)
+    for path in (output / "any", json, coco):
+        if path:
+            check_writable(path)
+    if threshold is not None and background is not None:
+        raise UserError("--threshold and --background are two kinds of background: give one")
+    words = read_classes(classes, threshold if background is None else background)
+    if len(words.names) + (threshold is not None) > LABELS:
+        raise UserError(f"{len(words.names):,} classes: a label map of 8 bits holds {LABELS}, background included")
+    found = find_sources(sources, output)
+    if any(source.is_video for source in found):
+        check_videos_can_be_read()
+    folder = find_model(checkpoint, download=download)
+    model = load(folder, protocol=protocol, device=device, batch_size=batch_size, precision=precision)
+    run_hash = _hash_run(folder, model, words)
+    with _watching() as watch:
+        run = BatchRun(model, words, output, run_hash, words.names if heatmap else (), watch)
+        places = run.segment(found)
+    if json:
+        write_json(places, run.classes, json)
+    if coco:
+        write_coco(places, run.classes, coco)
+    Console().print(f"{len(places):,} images in {output}", highlight=False, markup=False, soft_wrap=True)
+    if run.problems:
+        raise UserError(f"{len(run.problems)} of {len(found)} could not be read: {run.problems[0]}")
 
 
-def _check(images: list[Path], results: list[Path]) -> None:
-    """Refuse photographs whose results would overwrite each other, and a place for them that cannot be written to."""
-    for index, result in enumerate(results):
-        if (first := results.index(result)) != index:
-            raise UserError(
-                f"{images[first]} and {images[index]} would both become {result}; give each an own --output"
-            )
-        check_writable(result)
+def _hash_run(folder: Path, model: Predictor, words: ClassWords) -> str:
+    """A hash of all that decides labels and scores, apart from the images."""
+    described = describe_model(folder, model.model)
+    del described["path"]
+    protocol = asdict(model.segmenter.protocol)
+    return hash_of([described, protocol, asdict(words), model.segmenter.half_precision])
+
+
+@contextmanager
+def _watching() -> Iterator[Watch]:
+    """A bar with the time left, for as long as the block lasts; results and problems are told above it."""
+    columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
+    out, err = Console(), Console(stderr=True)
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield Watch(
+            lambda total: bar.update(task, total=total),
+            lambda: bar.advance(task),
+            lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),
+            lambda problem: err.print(f"skipped: {problem}", highlight=False, markup=False, soft_wrap=True),
+        )

@@ -43,6 +43,12 @@ def coco_annotations(
     return annotations
 
 
+def with_box(annotation: dict[str, Any]) -> dict[str, Any]:
+    """The same annotation with area and box `[left, top, width, height]`, as a data set (not a result) has them."""
+    mask = annotation["segmentation"]
+    return {**annotation, "area": int(rle.area(mask)), "bbox": [float(edge) for edge in rle.toBbox(mask)]}
+
+
 def detections(labels: LabelMap, scores: Mapping[str, float], classes: Sequence[str]) -> "supervision.Detections":
     """One mask per class that occurs, largest label last; names are in `data["class_name"]`.
 

@@ -4,7 +4,6 @@ Files and PIL images are turned the way their EXIF tag asks; of an animation the
 about their values, so the rule is strict: `uint8` is 0..255, `uint16` is scaled to it, floats lie in 0..1.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +38,6 @@ def read_pixels(source: ImageSource) -> UInt8[np.ndarray, "height width 3"]:
     if isinstance(source, np.ndarray):
         return to_array(to_rgb(Image.fromarray(_whole_levels(_plane_or_colours(source)))))
     raise UserError(f"an image is a path, a PIL image, an array or a tensor, not a {type(source).__name__}")
-
-
-def several(source: ImageSource | Iterable[ImageSource]) -> list[ImageSource] | None:
-    """The images of a list or of an array of four dimensions; None where there is one image."""
-    if isinstance(source, np.ndarray | Tensor):
-        return list(source) if source.ndim == 4 else None
-    return None if isinstance(source, str | Path | Image.Image) else list(source)
 
 
 def _channels_last(values: Tensor) -> np.ndarray:

@@ -17,7 +17,6 @@ from typing import overload
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -27,7 +26,7 @@ from simzss.evaluation.dataset import read_ahead
 from simzss.model import AlignedModel, load_model
 from simzss.predict.classes import Classes, ClassWords, read_classes
 from simzss.predict.hub import find_model
-from simzss.predict.inputs import ImageSource, read_pixels, several
+from simzss.predict.inputs import ImageSource, read_pixels
 from simzss.predict.result import ScoreGrid, Segmentation
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.prompts import fill, templates
@@ -91,25 +90,20 @@ class Predictor:
         self._embeddings = lru_cache(maxsize=WORD_LISTS_KEPT)(self._embed_words)
 
     @overload
-    def segment(
-        self, images: str | Path | Image.Image, classes: Classes, background: Background = None
+    def segment(  # type: ignore[overload-overlap]  # a path is a sequence of texts, to a type checker
+        self, images: ImageSource, classes: Classes, background: Background = None
     ) -> Segmentation: ...
     @overload
     def segment(
-        self, images: list[ImageSource], classes: Classes, background: Background = None
+        self, images: Sequence[ImageSource], classes: Classes, background: Background = None
     ) -> list[Segmentation]: ...
-    @overload
     def segment(
-        self, images: np.ndarray | Tensor, classes: Classes, background: Background = None
-    ) -> Segmentation | list[Segmentation]: ...
-    def segment(
-        self, images: ImageSource | list[ImageSource], classes: Classes, background: Background = None
+        self, images: ImageSource | Sequence[ImageSource], classes: Classes, background: Background = None
     ) -> Segmentation | list[Segmentation]:
         """Divide an image, or each of a list, into classes.
 
         Args:
-            images: A path, PIL image, array or tensor (see `simzss.predict.inputs`), a list of them, or an array of
-                several images.
+            images: A path, PIL image, array or tensor (see `simzss.predict.inputs`), or a list of them.
             classes: Words: a list whose entries are a word, synonyms (`"sofa|couch"`) or a list of synonyms, or all in
                 one text, separated by commas.
             background: A number that the best class of a pixel must exceed, or the words of a background; None for
@@ -122,16 +116,18 @@ class Predictor:
             UserError: If an image cannot be read, or the classes name nothing, a word twice, or more than fits the
                 text encoder.
         """
-        many = several(images)
-        if many is None:
-            return next(self.stream([images], classes, background))  # type: ignore[list-item]  # then it is one image
-        return list(self.stream(many, classes, background))
+        if isinstance(images, ImageSource):
+            return next(self.stream([images], classes, background))
+        return list(self.stream(images, classes, background))
 
     def stream(
         self, images: Iterable[ImageSource], classes: Classes, background: Background = None
     ) -> Iterator[Segmentation]:
         """`segment` for any number of images, one result at a time: memory does not grow with their number."""
-        words = read_classes(classes, background)
+        return self.stream_words(images, read_classes(classes, background))
+
+    def stream_words(self, images: Iterable[ImageSource], words: ClassWords) -> Iterator[Segmentation]:
+        """`stream` for classes that are read already."""
         return self._results(images, words, self._embeddings(words.words))
 
     def embed_image(self, image: ImageSource) -> Float[Tensor, "rows columns dim"]:

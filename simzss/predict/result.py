@@ -4,7 +4,7 @@ Only the winner of every pixel is kept at full resolution. The scores of the cla
 kilobytes a class, and become a full map when `score_map` or `heatmap` is asked for one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 HEAT = "inferno"
 """matplotlib's name of the colours of a heatmap."""
+
+
+LEGEND_WIDTH = 320
+"""Pixels that a legend has at least, below however narrow a picture."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ class Segmentation:
             opacity: Of the colours, in 0..1.
             legend: Whether names and colours stand below, those of the classes that occur.
         """
-        return draw_overlay(self.image, self.labels, self.classes, opacity, legend=legend)
+        picture = draw_overlay(self.image, self.labels, self.classes, opacity)
+        return with_legend(picture, self.classes, np.unique(self.labels).tolist()) if legend else picture
 
     def heatmap(self, word: str, opacity: float = 0.7) -> Image.Image:
         """Where the image resembles a class: dark to bright from the lowest to the highest score in this image.
@@ -172,19 +177,18 @@ def draw_overlay(
     labels: Int[np.ndarray, "height width"],
     classes: Sequence[str],
     opacity: float = OPACITY,
-    *,
-    legend: bool = True,
 ) -> Image.Image:
-    """A photograph under the colours of its classes, see `Segmentation.overlay`."""
-    given = colours_of(classes)
-    colours = {int(index): given[index] for index in np.unique(labels)}
-    picture = Image.fromarray(overlay(image, labels, colours, opacity))
-    if not legend:
-        return picture
-    below = draw_legend({classes[index]: colour for index, colour in colours.items()}, max(picture.width, 320))
-    canvas = Image.new("RGB", (max(picture.width, below.width), picture.height + below.height), "white")
+    """A photograph under the colours of its classes, in which a class has the same colour in every image."""
+    return Image.fromarray(overlay(image, labels, dict(enumerate(colours_of(classes))), opacity))
+
+
+def with_legend(picture: Image.Image, classes: Sequence[str], shown: Iterable[int]) -> Image.Image:
+    """A picture above the names and colours of some classes."""
+    colours = colours_of(classes)
+    legend = draw_legend({classes[index]: colours[index] for index in shown}, max(picture.width, LEGEND_WIDTH))
+    canvas = Image.new("RGB", (max(picture.width, legend.width), picture.height + legend.height), "white")
     canvas.paste(picture, (0, 0))
-    canvas.paste(below, (0, picture.height))
+    canvas.paste(legend, (0, picture.height))
     return canvas
 
 

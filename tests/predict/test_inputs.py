@@ -10,7 +10,7 @@ from PIL import Image
 
 from simzss.errors import UserError
 from simzss.io import images
-from simzss.predict.inputs import ImageSource, read_pixels, several
+from simzss.predict.inputs import ImageSource, read_pixels
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 
@@ -63,6 +63,7 @@ def test_odd_files(photograph: Pixels, tmp_path: Path) -> None:
     ("source", "told"),
     [
         (np.zeros((4, 5, 2), np.uint8), r"shape \[4, 5, 2\]"),
+        (np.zeros((2, 4, 5, 3), np.uint8), r"shape \[2, 4, 5, 3\]"),
         (np.zeros((0, 5, 3), np.uint8), r"shape \[0, 5, 3\]"),
         (np.zeros(7, np.uint8), r"shape \[7\]"),
         (np.zeros((4, 5, 3), np.int64), "int64: give uint8"),
@@ -98,12 +99,3 @@ def test_images_that_would_fill_the_memory_are_refused_unread(
         read_pixels(path)
     with pytest.raises(UserError, match="the image has"):
         read_pixels(np.zeros((1, 1, 3), np.uint8).repeat(90_000_001, axis=0)[:, :1])
-
-
-def test_lists_and_batches_are_several(photograph: Pixels) -> None:
-    assert several(photograph) is None
-    assert several("photo.jpg") is None
-    assert several(["a.jpg", "b.jpg"]) == ["a.jpg", "b.jpg"]
-    batch = several(np.stack([photograph] * 3))
-    assert batch is not None
-    assert len(batch) == 3

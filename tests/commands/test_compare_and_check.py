@@ -1,4 +1,4 @@
-"""`simzss compare`, `simzss segment` and `simzss data check`, as a person calls them."""
+"""`simzss compare` and `simzss data check`, as a person calls them."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,6 @@ from simzss.benchmarks import EIGHT
 from simzss.cli import run
 from simzss.errors import UserError
 from simzss.evaluation.spec import load_benchmark
-from tests.evaluation.models import save_tiny_model
 from tests.evaluation.test_comparison import some_counts, write_run
 from tests.evaluation.trees import write_tree
 
@@ -25,33 +24,6 @@ def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert f"{100 * record['difference']:+.2f}" in printed
     assert "unicorn" in printed
-
-
-def test_segment_writes_a_label_map_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = save_tiny_model(tmp_path / "run")
-    (tmp_path / "small.yaml").write_text("{short_side: 16, crop: 16, stride: 8}")
-    pixels = np.random.default_rng(0).integers(0, 256, (30, 44, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "photo.png")
-    words = [str(model), str(tmp_path / "photo.png"), "--protocol", str(tmp_path / "small.yaml"), "--device", "cpu"]
-    run(["segment", *words, "--classes", "cat, dog ,grass", "--output", str(tmp_path / "out")])
-    with Image.open(tmp_path / "out" / "photo_labels.png") as stored:
-        labels = np.array(stored)
-    assert labels.shape == (30, 44)
-    assert set(np.unique(labels)) <= {0, 1, 2}
-    assert (tmp_path / "out" / "photo_overlay.png").is_file()
-    told = capsys.readouterr().out
-    assert all(name in told for name, id_ in (("cat", 0), ("dog", 1), ("grass", 2)) if (labels == id_).any())
-    run(["segment", *words, "--classes", "cat", "--threshold", "2", "--output", str(tmp_path / "high")])
-    with Image.open(tmp_path / "high" / "photo_labels.png") as stored:
-        assert not np.array(stored).any()  # no cosine is above 2: all is background
-    with pytest.raises(UserError, match="names nothing"):
-        run(["segment", *words, "--classes", " ,"])
-
-
-def test_photographs_of_one_name_are_refused(tmp_path: Path) -> None:
-    words = ["segment", "model", str(tmp_path / "a" / "1.png"), str(tmp_path / "b" / "1.jpg"), "--classes", "cat"]
-    with pytest.raises(UserError, match=r"a/1\.png and .*b/1\.jpg would both become .*out/1_labels\.png"):
-        run([*words, "--output", str(tmp_path / "out")])
 
 
 @pytest.mark.parametrize(

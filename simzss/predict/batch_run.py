@@ -1,0 +1,168 @@
+"""Any number of photographs and videos, in the memory of a few: what is done stays, what cannot be read is left out."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from simzss.errors import UserError
+from simzss.evaluation.dataset import read_ahead
+from simzss.predict.classes import BACKGROUND, ClassWords
+from simzss.predict.inputs import read_pixels
+from simzss.predict.predictor import Predictor
+from simzss.predict.result import Segmentation, draw_overlay, with_legend
+from simzss.predict.saved import Place
+from simzss.predict.sources import Source
+from simzss.predict.video import count_frames, frame_rate, read_comment, read_frames, write_video
+
+TOLD = 20
+"""Images up to which each is told by itself."""
+
+Pixels = UInt8[np.ndarray, "height width 3"]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who follows a run."""
+
+    begin: Callable[[int], None]
+    """Takes the number of images, as far as it is known."""
+    advance: Callable[[], None]
+    """One image is done."""
+    tell: Callable[[str], None]
+    """What was found in an image."""
+    skip: Callable[[str], None]
+    """What could not be read."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image yet to be read, and where its results go."""
+
+    place: Place
+    read: Callable[[], Pixels]
+
+    def look(self) -> Pixels | UserError | None:
+        """The image, or what is wrong with it; None where it is done."""
+        if self.place.is_done():
+            return None
+        try:
+            return self.read()
+        except UserError as error:
+            return error
+
+
+@dataclass
+class BatchRun:
+    """A model with its classes on its way through many sources."""
+
+    model: Predictor
+    words: ClassWords
+    output: Path
+    run_hash: str
+    """Hash of all that decides the labels, apart from the images."""
+    heatmaps: tuple[str, ...]
+    """Words to draw heatmaps of."""
+    watch: Watch
+    problems: list[str] = field(default_factory=list)
+    """What could not be read, and why."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names by label."""
+        return self.words.names if self.words.threshold is None else (BACKGROUND, *self.words.names)
+
+    def segment(self, sources: Sequence[Source]) -> list[Place]:
+        """Segment all that is not done; where the results of each image are, photographs first.
+
+        Raises:
+            UserError: If results cannot be written.
+        """
+        photographs = [source for source in sources if not source.is_video]
+        videos = self._frame_counts(source for source in sources if source.is_video)
+        total = len(photographs) + sum(videos.values())
+        self.watch.begin(total)
+        places = self._segment(map(self._photograph, photographs), tell=total <= TOLD)
+        for video in videos:
+            places += self._segment_video(video)
+        return places
+
+    def _segment(self, items: Iterable[Item], *, tell: bool) -> list[Place]:
+        """Segment images in their order; where the results of those are that could be read, now or before."""
+        places: list[Place] = []
+        waiting: list[Place] = []
+        for result in self.model.stream_words(self._unfinished(items, places, waiting), self.words):
+            place = waiting.pop(0)
+            place.write(result)
+            self.watch.advance()
+            if tell:
+                self.watch.tell(_shares(place.source, result))
+        return places
+
+    def _unfinished(self, items: Iterable[Item], places: list[Place], waiting: list[Place]) -> Iterator[Pixels]:
+        """The images that are to be segmented, whose places join those that wait for a result."""
+        for place, image in read_ahead(lambda item: (item.place, item.look()), items, threads=1):
+            if isinstance(image, UserError):
+                self._skip(image)
+                continue
+            places.append(place)
+            if image is None:
+                self.watch.advance()
+            else:
+                waiting.append(place)
+                yield image
+
+    def _segment_video(self, video: Source) -> list[Place]:
+        """Segment the frames that are not done, then draw all of them as one video."""
+        picture, comment = self.output / f"{video.name}_overlay.mp4", f"{self.run_hash} {video.stamp}"
+        problems = len(self.problems)
+        places = self._segment(self._frames(video), tell=False)
+        if len(self.problems) == problems and read_comment(picture) != comment:
+            write_video(self._drawn(video, places), picture, frame_rate(video.path), comment)
+        return places
+
+    def _drawn(self, video: Source, places: Sequence[Place]) -> Iterator[Pixels]:
+        """The frames under their colours, with a legend of all classes, so that each has the same size."""
+        for place, frame in zip(places, read_frames(video.path), strict=True):
+            with Image.open(place.labels) as stored:
+                labels = np.array(stored).astype(np.int32)
+            picture = draw_overlay(frame, labels, self.classes)
+            yield np.asarray(with_legend(picture, self.classes, range(len(self.classes))))
+
+    def _photograph(self, source: Source) -> Item:
+        at = self.output / source.name
+        place = Place(at.parent, at.name, self.run_hash, str(source.path), source.stamp, self.heatmaps)
+        return Item(place, lambda: read_pixels(source.path))
+
+    def _frames(self, video: Source) -> Iterator[Item]:
+        folder, stamp = self.output / video.name, video.stamp
+        try:
+            for index, frame in enumerate(read_frames(video.path)):
+                name = f"{video.path}#{index}"
+                place = Place(folder, f"{index:06}", self.run_hash, name, stamp, self.heatmaps, overlay=False)
+                yield Item(place, lambda frame=frame: frame)  # type: ignore[misc]  # each its own frame
+        except UserError as error:
+            self._skip(error)
+
+    def _frame_counts(self, videos: Iterable[Source]) -> dict[Source, int]:
+        """About how many frames each video has, of those that can be opened."""
+        counts = {}
+        for video in videos:
+            try:
+                counts[video] = count_frames(video.path)
+            except UserError as error:
+                self._skip(error)
+        return counts
+
+    def _skip(self, error: UserError) -> None:
+        self.problems.append(str(error))
+        self.watch.skip(str(error))
+
+
+def _shares(source: str, result: Segmentation) -> str:
+    """The shares of the classes that occur, the largest first."""
+    shares = sorted(((share, name) for name, share in result.areas.items() if share), reverse=True)
+    return f"{source}: " + ", ".join(f"{name} {100 * share:.1f} %" for share, name in shares)
