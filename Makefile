@@ -12,6 +12,7 @@ SUFFIX := $(if $(filter simzss,$(METHOD)),,_$(METHOD))
 DEMOS  := runs/demo$(SUFFIX)
 DEMO   := $(DEMOS)/seed-0
 MODEL  ?= $(DEMO)/$(METHOD)/model
+WORDS  := $(foreach words,standard synonyms plural nonsense,--vocabulary $(words))
 ifdef DATA_ROOT
 EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
 else
@@ -43,7 +44,7 @@ train: $(READY) ## train SimZSS on COCO Captions with all GPUs (CONFIG=simzss_vi
 		--data.images $(COCO_ROOT)/train2017 --run runs/$(CONFIG)
 
 eval: $(READY) ## score MODEL=... on the benchmarks below DATA_ROOT=...; without them the demo's model on its world
-	$(BIN)/simzss evaluate $(MODEL) $(EVAL_ON)
+	$(BIN)/simzss evaluate $(MODEL) $(EVAL_ON) $(WORDS)
 
 bench: $(READY) ## measure the parts of the COCO run on this machine
 	$(BIN)/simzss bench train --json runs/bench-train.json

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from simzss.demo.scenes import SIZE
 from simzss.demo.world import World
 from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
-from simzss.evaluation.grouping import Grouping
-from simzss.evaluation.runner import evaluate_groups
+from simzss.diagnostics.grouping import Grouping, evaluate_groups
 from simzss.evaluation.spec import load_benchmark
 from simzss.model import AlignedModel
 from simzss.segmentation.protocol import SegmentationProtocol

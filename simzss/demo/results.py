@@ -16,8 +16,9 @@ from simzss.demo.run import CHANCE, GLOBAL_ONLY, DemoConfig, Method, Outcome
 from simzss.demo.scenes import CLASSES
 from simzss.demo.stuff import STUFF
 from simzss.evaluation.dataset import list_stems, read_ahead, read_sample
-from simzss.evaluation.runner import choose, class_embeddings_for
+from simzss.evaluation.runner import class_embeddings_for
 from simzss.evaluation.spec import load_benchmark
+from simzss.evaluation.task import choose
 from simzss.io.files import write_atomically
 from simzss.model import load_model
 from simzss.segmentation.protocol import load_protocol

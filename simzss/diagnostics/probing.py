@@ -28,12 +28,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from simzss.errors import UserError
-from simzss.evaluation.counts import total
 from simzss.evaluation.dataset import Sample, list_stems, read_ahead, read_sample
 from simzss.evaluation.labels import IGNORE
 from simzss.evaluation.metrics import Matrix, Scores, scores_of
-from simzss.evaluation.runner import Task, choose, count_images
+from simzss.evaluation.runner import class_sets_task
 from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.task import choose, count_images, totals
 from simzss.losses.concept import class_weights, concept_cross_entropy
 from simzss.modeling.backbone import ImageBackbone
 from simzss.modeling.pooling import similarity_pool
@@ -223,10 +223,9 @@ def evaluate_vectors(
     segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequence[str], vectors: Sequence[Vectors]
 ) -> list[Matrix]:
     """One confusion matrix per set of class vectors, from one pass of the backbone."""
-    class_sets = [ClassEmbeddings.of_vectors(each).to(segmenter.device) for each in vectors]
-    task = Task([benchmark] * len(vectors), class_sets, root, stems)
-    per_image = list(count_images(segmenter, task))
-    return [total([image[i] for image in per_image], len(benchmark.names)) for i in range(len(vectors))]
+    class_sets = [ClassEmbeddings.of_vectors(each) for each in vectors]
+    task = class_sets_task(segmenter, [benchmark] * len(vectors), class_sets, root, stems)
+    return [result.matrix for result in totals(task, count_images(task), stems)]
 
 
 def chance(labelled: np.ndarray) -> Matrix:

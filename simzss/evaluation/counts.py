@@ -4,7 +4,7 @@ The sums over images are the data set's confusion matrix; the rows themselves le
 processes share the work, and two runs be compared image by image. A shard is written whole or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Int64
 
 from simzss.errors import UserError
-from simzss.evaluation.metrics import Matrix
+from simzss.evaluation.metrics import Counts
 from simzss.io.files import written_whole
 
 SCHEMA = pa.schema(
@@ -45,12 +45,16 @@ class ImageCounts:
         truth, prediction = matrix.nonzero()
         return cls(stem, stamp, truth, prediction, matrix[truth, prediction])
 
+    def add_to(self, matrix: Int64[np.ndarray, "classes predictions"]) -> None:
+        """Add this image's entries to the confusion matrix of a data set."""
+        matrix[self.truth, self.prediction] += self.pixels
 
-def total(counts: Iterable[ImageCounts], classes: int) -> Matrix:
-    """The confusion matrix of all these images together."""
-    matrix = np.zeros((classes, classes), dtype=np.int64)
+
+def total(counts: Iterable[ImageCounts], classes: int, values: int | None = None) -> Counts:
+    """The confusion matrix of all these images together; label maps may hold more values than there are classes."""
+    matrix = np.zeros((classes, values or classes), dtype=np.int64)
     for image in counts:
-        matrix[image.truth, image.prediction] += image.pixels
+        image.add_to(matrix)
     return matrix
 
 
@@ -80,6 +84,11 @@ def read_shard(path: Path) -> list[ImageCounts]:
     rows = _read(path, SCHEMA).to_pylist()
     arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[2:]} for row in rows)
     return [ImageCounts(row["stem"], row["stamp"], **columns) for row, columns in zip(rows, arrays, strict=True)]
+
+
+def read_counts(folder: Path) -> Iterator[ImageCounts]:
+    """The counts of all images of a folder of shards."""
+    return (image for shard in sorted(folder.glob("*.parquet")) for image in read_shard(shard))
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:

@@ -28,12 +28,18 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Sample:
-    """An image and its labels for every benchmark that uses it."""
+class Truth:
+    """The labels of an image, for every benchmark that uses it."""
 
     stem: str
-    image: UInt8[np.ndarray, "height width 3"]
     labels: tuple[Labels, ...]
+
+
+@dataclass(frozen=True)
+class Sample(Truth):
+    """An image with its labels."""
+
+    image: UInt8[np.ndarray, "height width 3"]
 
 
 def list_stems(benchmark: Benchmark, root: Path) -> list[str]:
@@ -109,17 +115,29 @@ def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sampl
     """
     image_path = root / benchmarks[0].images.format(stem=stem)
     image = _read_as_stored(image_path)
+    labels = read_labels(benchmarks, root, stem)
+    for benchmark, each in zip(benchmarks, labels, strict=True):
+        if each.shape != image.shape[:2]:
+            sizes = [f"{width} x {height}" for height, width in (image.shape[:2], each.shape)]
+            path = root / benchmark.masks.format(stem=stem)
+            raise UserError(f"{path}: mask of {sizes[1]} for an image of {sizes[0]} ({image_path}); fetch both anew")
+    return Sample(stem, labels, image)
+
+
+def read_labels(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> tuple[Labels, ...]:
+    """Read the masks of an image, each file once.
+
+    Raises:
+        UserError: If a file is damaged or of the wrong kind.
+    """
     raw: dict[Path, Raw] = {}
     labels = []
     for benchmark in benchmarks:
         path = root / benchmark.masks.format(stem=stem)
         if path not in raw:
             raw[path] = read_mask(path, benchmark.labels.bits)
-        if raw[path].shape != image.shape[:2]:
-            sizes = [f"{width} x {height}" for height, width in (image.shape[:2], raw[path].shape)]
-            raise UserError(f"{path}: mask of {sizes[1]} for an image of {sizes[0]} ({image_path}); fetch both anew")
         labels.append(benchmark.table.apply(raw[path], path))
-    return Sample(stem, image, tuple(labels))
+    return tuple(labels)
 
 
 def _read_as_stored(path: Path) -> UInt8[np.ndarray, "height width 3"]:

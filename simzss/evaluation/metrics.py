@@ -16,6 +16,9 @@ from simzss.evaluation.labels import IGNORE
 
 Matrix = Int64[np.ndarray, "classes classes"]
 """Pixels by class: rows are the truth, columns the prediction."""
+Counts = Int64[np.ndarray, "classes predictions"]
+"""The same, perhaps with further columns behind the classes: predictions that are right nowhere, such as
+distractors."""
 
 
 def confusion_matrix(
@@ -48,9 +51,9 @@ class Scores:
     """Labelled pixels of every class."""
 
 
-def scores_of(matrix: Matrix) -> Scores:
+def scores_of(matrix: Counts) -> Scores:
     """All scores of a confusion matrix."""
-    right, labelled, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    right, labelled, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)[: len(matrix)]
     iou = _ratio(right, labelled + predicted - right)
     accuracy = _ratio(right, labelled)
     share = _ratio(labelled, np.full_like(labelled, labelled.sum()))

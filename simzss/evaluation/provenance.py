@@ -18,6 +18,8 @@ from simzss import __version__
 from simzss.distributed import rank
 from simzss.errors import UserError
 from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.vocabularies import words_of
+from simzss.evaluation.wordings import Wording
 from simzss.io.files import write_atomically
 from simzss.model import AlignedModel
 from simzss.segmentation.segmenter import Segmenter
@@ -27,22 +29,24 @@ Record = dict[str, Any]
 
 RUN = "run.json"
 
-PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks")
+PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation")
 """The rooms whose code and data decide a score."""
+
+GROWING = ("specs", "words")
+"""What a later part of a run may add to."""
 
 FREE = {"model path"}
 """What two parts of one run may differ in: a model is known by its weights, wherever it lies."""
 
 
 def describe_run(
-    model: Record, segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path, limit: int | None
+    model: Record, benchmarks: Sequence[Benchmark], root: Path, limit: int | None, settings: Record
 ) -> Record:
-    """Everything that decides the counts of a run."""
+    """Everything that decides the counts of a run; `settings` are those of its scorer."""
     return {
         "model": model,
         "data_root": str(root.resolve()),
-        "protocol": asdict(segmenter.protocol),
-        "precision": "bfloat16" if segmenter.half_precision else "float32",
+        **settings,
         "limit": limit,
         "specs": {benchmark.key: spec_hash(benchmark) for benchmark in benchmarks},
         "code": {
@@ -52,6 +56,25 @@ def describe_run(
             "timm": version("timm"),
         },
     }
+
+
+def settings_of(segmenter: Segmenter, benchmarks: Sequence[Benchmark], wordings: Sequence[Wording]) -> Record:
+    """How a model segments, and the words that files of one's own give its classes."""
+    own = {wording.names for wording in wordings if wording.names.endswith((".yaml", ".yml"))}
+    return {
+        "protocol": asdict(segmenter.protocol),
+        "precision": "bfloat16" if segmenter.half_precision else "float32",
+        "words": {
+            f"{names} for {benchmark.key}": _hash(repr(words_of(benchmark, names)).encode())
+            for names in sorted(own)
+            for benchmark in benchmarks
+        },
+    }
+
+
+def settings_of_predictions(values: str) -> Record:
+    """The same for saved label maps, which know neither protocol nor words."""
+    return {"protocol": None, "precision": None, "words": {}, "prediction_ids": values}
 
 
 def spec_hash(benchmark: Benchmark) -> str:
@@ -91,13 +114,13 @@ def claim(output: Path, run: Record) -> Record:
     """
     path = output / RUN
     if path.is_file():
-        earlier = read_json(path, keys=("specs",))
+        earlier = read_json(path, keys=GROWING)
         difference = _first_difference(earlier, json.loads(json.dumps(run)))
         if difference:
             raise UserError(
                 f"{output} holds a run with another {difference}; give another --output, or delete that folder"
             )
-        run = run | {"specs": earlier["specs"] | run["specs"]}
+        run = run | {key: earlier[key] | run[key] for key in GROWING}
     elif (output / "counts").exists():
         raise UserError(f"{output} holds counts without {RUN}, which tells their settings; give another --output")
     write_json(path, run)
@@ -125,8 +148,8 @@ def write_json(path: Path, content: Record) -> None:
 
 
 def _first_difference(old: Record, new: Record, where: str = "") -> str | None:
-    """The first key, with its parents, on which two records differ. Further benchmarks in one of them do not count."""
-    for key in old.keys() & new.keys() if where == "specs " else old.keys() | new.keys():
+    """The first key, with its parents, on which two records differ. Benchmarks or words of one alone do not count."""
+    for key in old.keys() & new.keys() if where.strip() in GROWING else old.keys() | new.keys():
         before, after = old.get(key), new.get(key)
         if f"{where}{key}" in FREE:
             continue

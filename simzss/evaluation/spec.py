@@ -94,20 +94,15 @@ def load_benchmark(name: str | Path) -> Benchmark:
     return load_yaml(Benchmark, path, key=path.stem)
 
 
-def check_choice(benchmarks: Sequence[Benchmark], variant: str) -> None:
-    """Refuse benchmarks that results could not tell apart, and a name variant that nobody has.
+def check_keys(benchmarks: Sequence[Benchmark]) -> None:
+    """Refuse benchmarks that results could not tell apart.
 
     Raises:
-        UserError: If two benchmarks have one key, or neither the packaged ones nor these have the variant.
+        UserError: If two benchmarks have one key.
     """
     keys = [benchmark.key for benchmark in benchmarks]
     if twice := [key for key in keys if keys.count(key) > 1]:
         raise UserError(f"two benchmarks are called {twice[0]!r}; leave one out, or rename its YAML file")
-    known = {STANDARD}.union(*(b.variants for b in [*benchmarks, *map(load_benchmark, EIGHT)]))
-    if variant not in known:
-        raise UserError(
-            f"no benchmark has class names {variant!r}; give in the protocol one of: {', '.join(sorted(known))}"
-        )
 
 
 def group_by_images(benchmarks: Sequence[Benchmark]) -> list[list[Benchmark]]:

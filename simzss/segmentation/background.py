@@ -25,9 +25,16 @@ def class_embeddings_of(
         protocol: Prompts, class token, background rule.
         has_background: Whether class 0 is what none of the others is.
     """
-    by_threshold = has_background and protocol.background is BackgroundRule.THRESHOLD
-    first = 1 if by_threshold else 0
-    words = [(index, name) for index, names in enumerate(classes) if index >= first for name in names]
+    words = queries_of(classes, protocol, has_background=has_background)
     queries = embed_names(model, [name for _, name in words], protocol)
     owners = torch.tensor([index for index, _ in words], device=queries.device)
+    by_threshold = has_background and protocol.background is BackgroundRule.THRESHOLD
     return ClassEmbeddings(queries, owners, protocol.threshold if by_threshold else None)
+
+
+def queries_of(
+    classes: Sequence[Sequence[str]], protocol: SegmentationProtocol, *, has_background: bool
+) -> list[tuple[int, str]]:
+    """Class and name of every query; a background that is found by threshold has none."""
+    first = 1 if has_background and protocol.background is BackgroundRule.THRESHOLD else 0
+    return [(index, name) for index, names in enumerate(classes) if index >= first for name in names]

@@ -128,7 +128,9 @@ def test_two_benchmarks_of_one_name_are_refused(scene: Path) -> None:
 def test_a_name_variant_that_nobody_has_is_refused(scene: Path) -> None:
     write_colours(scene)
     (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"names": "clip_dinosaur"}))
-    with pytest.raises(UserError, match=r"no benchmark has class names 'clip_dinosaur'; .* proxyclip, standard"):
+    with pytest.raises(
+        UserError, match=r"no benchmark has class names 'clip_dinosaur'; .* proxyclip, standard, synonyms"
+    ):
         evaluate(scene)
     (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"names": "proxyclip"}))
     assert evaluate(scene)["benchmarks"]["colours"]["names"] == "standard"  # type: ignore[index]
@@ -183,6 +185,25 @@ def test_groups_stand_beside_the_scores_and_stay(scene: Path, capsys: pytest.Cap
     assert f"{100 * both['jaccard']:.2f}" in capsys.readouterr().out
     assert evaluate(scene)["benchmarks"]["colours"] == both  # type: ignore[index]
     assert "Jaccard, bottom-up" in (scene / "out" / "report.md").read_text()
+
+
+def test_several_wordings_stand_side_by_side_with_their_range(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_colours(scene)
+    alone = evaluate(scene)["benchmarks"]["colours"]  # type: ignore[index]
+    assert list(alone["wordings"]) == ["standard plain mention 0.25"]
+    words = {"red thing": ["tomato"], "green thing": ["grass", "leaf"], "blue thing": ["sky"]}
+    (scene / "own.yaml").write_text(yaml.safe_dump(words))
+    asked = ["--vocabulary", "standard", "--vocabulary", "nonsense", "--vocabulary", str(scene / "own.yaml")]
+    several = evaluate(scene, *asked, "--class-token", "mention", "--class-token", "eos")["benchmarks"]["colours"]  # type: ignore[index]
+    assert len(several["wordings"]) == 6
+    assert several["miou"] == alone["miou"] == several["wordings"]["standard plain mention 0.25"]["miou"]
+    scores = [entry["miou"] for entry in several["wordings"].values()]
+    said = f"{100 * min(scores):.2f} .. {100 * max(scores):.2f}"
+    assert said in capsys.readouterr().out
+    assert "own plain eos 0.25" in (scene / "out" / "report.md").read_text()
+    (scene / "own.yaml").write_text(yaml.safe_dump(words | {"red thing": ["cherry"]}))
+    with pytest.raises(UserError, match=r"another words .*own\.yaml for colours"):
+        evaluate(scene, *asked)
 
 
 def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_written(scene: Path) -> None:

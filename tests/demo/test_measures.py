@@ -12,7 +12,7 @@ from simzss.demo.measures import classify_things, group_patches
 from simzss.demo.run import BACKBONE
 from simzss.demo.things import THINGS
 from simzss.demo.world import World, WorldConfig, build_world
-from simzss.evaluation.grouping import COMPONENTS
+from simzss.diagnostics.grouping import COMPONENTS
 from simzss.model import AlignedModel
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from simzss.diagnostics.grouping import BOTTOM_UP, evaluate_groups, read_groups
 from simzss.evaluation import resumable
 from simzss.evaluation.resumable import evaluate
-from simzss.evaluation.runner import evaluate_benchmark, evaluate_groups
+from simzss.evaluation.runner import ModelScorer, evaluate_benchmark
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.test_runner import RESIZED
 from tests.evaluation.trees import oracle_for, write_tree
@@ -20,9 +21,10 @@ def evaluate_share(root: Path) -> torch.Tensor:
     resumable.IMAGES_PER_SHARD = 1
     benchmark = uncounted("ade20k")
     segmenter = Segmenter(oracle_for(benchmark), RESIZED)
-    (result,) = evaluate(segmenter, [benchmark], root / "data", root / "out", bottom_up=True)
-    assert result.grouping is not None
-    groups = torch.tensor([result.grouping.total, result.grouping.images], dtype=torch.float64)
+    scorer = ModelScorer(segmenter, extras=[BOTTOM_UP])
+    (result,) = evaluate(scorer, [benchmark], root / "data", root / "out")
+    found = read_groups(root / "out", benchmark)  # every process has written its shards by now
+    groups = torch.tensor([found.total, found.images], dtype=torch.float64)
     return torch.cat([torch.from_numpy(result.matrix).double().flatten(), groups])
 
 

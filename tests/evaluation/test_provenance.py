@@ -10,7 +10,7 @@ from simzss.evaluation import provenance
 from simzss.evaluation.provenance import Record, claim, read_json, source_hash, spec_hash
 from simzss.evaluation.spec import load_benchmark
 
-RUN: Record = {"model": {"path": "a/model", "weights": "f00"}, "limit": None, "specs": {"voc20": "1"}}
+RUN: Record = {"model": {"path": "a/model", "weights": "f00"}, "limit": None, "words": {}, "specs": {"voc20": "1"}}
 
 
 def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_only_what_decides_a_score_counts_in_a_description() -> None:
     assert spec_hash(replace(voc, names=swapped)) != spec_hash(voc) != spec_hash(replace(voc, variants={}))
 
 
-@pytest.mark.parametrize("package", ["modeling", "objectives", "segmentation", "benchmarks"])
+@pytest.mark.parametrize("package", ["modeling", "objectives", "segmentation", "benchmarks", "evaluation"])
 def test_the_code_of_every_room_that_decides_a_score_counts(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = source_hash()
     monkeypatch.setattr(provenance, "PACKAGES", [name for name in provenance.PACKAGES if name != package])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.spec import Benchmark
 from simzss.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
@@ -24,7 +25,7 @@ SMALL = SegmentationProtocol(short_side=64, long_cap=256, crop=64, stride=32, te
 
 def count_with_tiny_model(benchmarks: list[Benchmark], root: Path, folder: Path, limit: int) -> list[np.ndarray]:
     segmenter = Segmenter(load_model(save_tiny_model(folder / "run")), SMALL)
-    return [result.matrix for result in evaluate(segmenter, benchmarks, root, folder / "out", limit=limit)]
+    return [result.matrix for result in evaluate(ModelScorer(segmenter), benchmarks, root, folder / "out", limit=limit)]
 
 
 @pytest.mark.data

@@ -8,8 +8,8 @@ import pytest
 from simzss.benchmarks import EIGHT
 from simzss.evaluation.provenance import write_json
 from simzss.evaluation.report import COLUMNS, markdown, published_rows, results_of, with_earlier
-from simzss.evaluation.runner import BenchmarkResult
 from simzss.evaluation.spec import load_benchmark
+from simzss.evaluation.task import BenchmarkResult
 
 RUN = {
     "model": {"path": "runs/x/model", "bank": {"kind": "file", "hash": "abc", "concepts": 7}},
@@ -73,10 +73,12 @@ def test_json_never_holds_nan(tmp_path: Path) -> None:
 
 def test_groups_stay_only_beside_the_scores_they_were_made_with(tmp_path: Path) -> None:
     def record(miou: float, jaccard: float | None) -> dict[str, object]:
-        scores = {"miou": miou, "jaccard": jaccard, "limited": False}
+        scores = {"miou": miou, "jaccard": jaccard, "limited": False, "wordings": {f"words {jaccard}": {"miou": miou}}}
         return {"benchmarks": {"voc20": scores}, "specs": {"voc20": {}}, "limited": False}
 
     write_json(tmp_path / "results.json", record(0.5, 0.4))
     assert with_earlier(tmp_path, record(0.5, None))["benchmarks"]["voc20"]["jaccard"] == 0.4
+    both = with_earlier(tmp_path, record(0.5, None))["benchmarks"]["voc20"]["wordings"]
+    assert set(both) == {"words 0.4", "words None"}  # and so do other wordings
     assert with_earlier(tmp_path, record(0.6, None))["benchmarks"]["voc20"]["jaccard"] is None
     assert with_earlier(tmp_path, record(0.5, 0.3))["benchmarks"]["voc20"]["jaccard"] == 0.3

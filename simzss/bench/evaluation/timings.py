@@ -21,12 +21,14 @@ from simzss.bench.evaluation.synthetic_benchmarks import draw_tree
 from simzss.benchmarks import EIGHT
 from simzss.evaluation.dataset import read_sample
 from simzss.evaluation.metrics import confusion_matrix
-from simzss.evaluation.runner import Task, class_embeddings_for, count_images
+from simzss.evaluation.runner import class_embeddings_for, class_sets_task
 from simzss.evaluation.spec import Benchmark, group_by_images, load_benchmark
+from simzss.evaluation.task import Task, count_images
 from simzss.model import AlignedModel
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives.simzss import SimZSS
+from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 
@@ -66,6 +68,22 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Benchmarks that share images, with the class vectors of each, on drawn images."""
+
+    segmenter: Segmenter
+    benchmarks: Sequence[Benchmark]
+    class_sets: Sequence[ClassEmbeddings]
+    root: Path
+    stems: Sequence[str]
+
+    @property
+    def task(self) -> Task:
+        """What is counted."""
+        return class_sets_task(self.segmenter, self.benchmarks, self.class_sets, self.root, self.stems)
+
+
+@dataclass(frozen=True)
 class FullRun:
     """All images of a data set once."""
 
@@ -83,42 +101,42 @@ def random_segmenter(
     return Segmenter(model.eval().to(device), PROTOCOL, at_once, half_precision)
 
 
-def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path, count: int) -> Task:
+def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path, count: int) -> Drawn:
     """Benchmarks that share images, on drawn ones."""
     class_sets = [class_embeddings_for(segmenter, benchmark) for benchmark in benchmarks]
-    return Task(benchmarks, class_sets, root, draw_tree(root, benchmarks, count))
+    return Drawn(segmenter, benchmarks, class_sets, root, draw_tree(root, benchmarks, count))
 
 
-def measure_pair(segmenter: Segmenter, task: Task) -> EvaluationSpeed:
-    """Evaluate the images of a task both ways, in turn, a few at a time, so that a busy machine slows both alike."""
-    windows = sum(len(segmenter.prepare(_image(task, stem)).windows) for stem in task.stems)
+def measure_pair(segmenter: Segmenter, drawn: Drawn) -> EvaluationSpeed:
+    """Evaluate the drawn images both ways, in turn, a few at a time, so that a busy machine slows both alike."""
+    windows = sum(len(segmenter.prepare(_image(drawn, stem)).windows) for stem in drawn.stems)
     ours, plain = 0.0, 0.0
-    _both_ways(segmenter, replace(task, stems=task.stems[:1]))  # the first calls of a process are slow
-    for start in range(0, len(task.stems), IMAGES_IN_TURN):
-        seconds = _both_ways(segmenter, replace(task, stems=task.stems[start : start + IMAGES_IN_TURN]))
+    _both_ways(segmenter, replace(drawn, stems=drawn.stems[:1]))  # the first calls of a process are slow
+    for start in range(0, len(drawn.stems), IMAGES_IN_TURN):
+        seconds = _both_ways(segmenter, replace(drawn, stems=drawn.stems[start : start + IMAGES_IN_TURN]))
         ours, plain = ours + seconds[0], plain + seconds[1]
-    differing, pixels, gap = compare_label_maps(segmenter, task)
-    return EvaluationSpeed(len(task.stems), windows, ours, plain, differing, pixels, gap)
+    differing, pixels, gap = compare_label_maps(segmenter, drawn)
+    return EvaluationSpeed(len(drawn.stems), windows, ours, plain, differing, pixels, gap)
 
 
-def _both_ways(segmenter: Segmenter, task: Task) -> tuple[float, float]:
+def _both_ways(segmenter: Segmenter, drawn: Drawn) -> tuple[float, float]:
     """Seconds that our way and the plain way take for some images."""
     started = time.perf_counter()
-    for _ in count_images(segmenter, task):
+    for _ in count_images(drawn.task):
         pass
     between = time.perf_counter()
-    for stem in task.stems:
-        for _ in evaluate_plainly(segmenter, task.benchmarks, task.class_sets, task.root, stem):
+    for stem in drawn.stems:
+        for _ in evaluate_plainly(segmenter, drawn.benchmarks, drawn.class_sets, drawn.root, stem):
             pass
     return between - started, time.perf_counter() - between
 
 
-def compare_label_maps(segmenter: Segmenter, task: Task) -> tuple[int, int, float]:
+def compare_label_maps(segmenter: Segmenter, drawn: Drawn) -> tuple[int, int, float]:
     """Pixels on which both ways differ, of how many, and by how much score at most."""
     differing, pixels, gap = 0, 0, 0.0
-    for stem in task.stems:
-        for classes in task.class_sets:
-            image = _image(task, stem)
+    for stem in drawn.stems:
+        for classes in drawn.class_sets:
+            image = _image(drawn, stem)
             scores = reference_scores(segmenter, image, classes)
             if classes.threshold is not None:
                 scores = torch.cat([torch.full_like(scores[:1], classes.threshold), scores])
@@ -131,17 +149,17 @@ def compare_label_maps(segmenter: Segmenter, task: Task) -> tuple[int, int, floa
     return differing, pixels, gap
 
 
-def measure_split(segmenter: Segmenter, task: Task) -> Split:
+def measure_split(segmenter: Segmenter, drawn: Drawn) -> Split:
     """Run the stages one after the other, each over all images; decoding on one thread."""
     clock = [time.perf_counter()]
-    samples = [read_sample(task.benchmarks, task.root, stem) for stem in task.stems]
+    samples = [read_sample(drawn.benchmarks, drawn.root, stem) for stem in drawn.stems]
     clock.append(time.perf_counter())
     prepared = (segmenter.prepare(torch.from_numpy(sample.image)) for sample in samples)
     embedded = list(segmenter.embed(prepared))
     _wait(segmenter.device)
     clock.append(time.perf_counter())
     for sample, (image, features) in zip(samples, embedded, strict=True):
-        for labels, benchmark, classes in zip(sample.labels, task.benchmarks, task.class_sets, strict=True):
+        for labels, benchmark, classes in zip(sample.labels, drawn.benchmarks, drawn.class_sets, strict=True):
             truth = torch.from_numpy(labels).to(segmenter.device)
             confusion_matrix(segmenter.label_map(image, features, classes), truth, len(benchmark.names))
     _wait(segmenter.device)
@@ -153,9 +171,9 @@ def measure_all(segmenter: Segmenter, root: Path) -> list[FullRun]:
     """All eight at their real counts, data set by data set."""
     runs = []
     for group in group_by_images([load_benchmark(key) for key in EIGHT]):
-        task = drawn_task(segmenter, group, root, group[0].count or 0)
+        task = drawn_task(segmenter, group, root, group[0].count or 0).task
         started = time.perf_counter()
-        for _ in count_images(segmenter, task, threads=16):
+        for _ in count_images(task, threads=16):
             pass
         runs.append(FullRun(task.title, len(task.stems), time.perf_counter() - started))
     return runs
@@ -176,8 +194,8 @@ def _segment_one(backbone: str, width: int, height: int, classes: int) -> float:
     return float(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e9
 
 
-def _image(task: Task, stem: str) -> torch.Tensor:
-    return torch.from_numpy(read_sample(task.benchmarks, task.root, stem).image)
+def _image(drawn: Drawn, stem: str) -> torch.Tensor:
+    return torch.from_numpy(read_sample(drawn.benchmarks, drawn.root, stem).image)
 
 
 def _wait(device: torch.device) -> None:

@@ -9,12 +9,22 @@ import yaml
 from jaxtyping import Float
 from torch import Tensor
 
+from simzss.diagnostics.grouping import (
+    BOTTOM_UP,
+    COMPONENTS,
+    GROUPS,
+    Grouping,
+    centres_of,
+    evaluate_groups,
+    group_map,
+    image_jaccard,
+    read_groups,
+)
 from simzss.evaluation.counts import ImageCounts
-from simzss.evaluation.grouping import COMPONENTS, GROUPS, Grouping, centres_of, group_map, image_jaccard
 from simzss.evaluation.labels import IGNORE
 from simzss.evaluation.metrics import contingency
 from simzss.evaluation.resumable import evaluate
-from simzss.evaluation.runner import evaluate_groups
+from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.spec import load_benchmark
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.segmentation.segmenter import PreparedImage, Segmenter
@@ -196,13 +206,13 @@ def test_a_blind_model_has_one_group_and_needs_no_words(tmp_path: Path) -> None:
 def test_the_groups_of_a_run_are_those_in_memory_and_continue(tmp_path: Path) -> None:
     benchmark = load_benchmark(write_scenes(tmp_path))
     segmenter = Segmenter(oracle_for(benchmark), EXACT)
-    (plain,) = evaluate(segmenter, [benchmark], tmp_path, tmp_path / "out")
-    assert plain.grouping is None
-    (result,) = evaluate(segmenter, [benchmark], tmp_path, tmp_path / "out", bottom_up=True)
-    assert result.grouping == evaluate_groups(segmenter, benchmark, tmp_path)
+    (plain,) = evaluate(ModelScorer(segmenter), [benchmark], tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out" / "groups").exists()
+    grouping = ModelScorer(segmenter, extras=[BOTTOM_UP])
+    (result,) = evaluate(grouping, [benchmark], tmp_path, tmp_path / "out")
+    assert read_groups(tmp_path / "out", benchmark) == evaluate_groups(segmenter, benchmark, tmp_path)
     assert np.array_equal(result.matrix, plain.matrix)
     assert isinstance(segmenter.model, ColourModel)
     segmenter.model.calls.clear()
-    (again,) = evaluate(segmenter, [benchmark], tmp_path, tmp_path / "out", bottom_up=True)
-    assert again.grouping == result.grouping
+    evaluate(grouping, [benchmark], tmp_path, tmp_path / "out")
     assert not segmenter.model.calls

@@ -20,6 +20,8 @@ What the papers leave open is decided here:
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +29,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from simzss.evaluation.counts import ImageCounts
+from simzss.evaluation.counts import ImageCounts, read_counts
+from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.runner import Extra, task_of
+from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.task import Column, count_images
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import PreparedImage, Segmenter
 
@@ -69,6 +75,27 @@ def group_map(
     centres = centres_of(centred.flatten(0, 2))
     numbers = torch.arange(len(centres), device=centres.device)
     return segmenter.label_map(image, normalize(centred, dim=-1), ClassEmbeddings(centres, numbers, None))
+
+
+BOTTOM_UP = Extra("groups", GROUPS, group_map)
+"""What `simzss evaluate --bottom-up` counts beside the classes."""
+
+
+def evaluate_groups(segmenter: Segmenter, benchmark: Benchmark, root: Path) -> Grouping:
+    """Group the patches of all images of a benchmark bottom-up, in memory and without any text.
+
+    Raises:
+        UserError: If the data does not fit the benchmark.
+    """
+    column = Column(benchmark, BOTTOM_UP.folder, BOTTOM_UP.values)
+    task = task_of(segmenter, [column], [partial(group_map, segmenter)], root, list_stems(benchmark, root))
+    counts = (image for (image,) in count_images(task))
+    return Grouping.of_counts(counts, background=benchmark.background)
+
+
+def read_groups(output: Path, benchmark: Benchmark) -> Grouping:
+    """The grouping that a finished run with `BOTTOM_UP` counted into a folder."""
+    return Grouping.of_counts(read_counts(output / BOTTOM_UP.folder / benchmark.key), background=benchmark.background)
 
 
 def centres_of(centred: Float[Tensor, "patches dim"]) -> Float[Tensor, "centres dim"]:
