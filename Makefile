@@ -1,6 +1,8 @@
 # Every target does its own set-up: a virtual environment in .venv with the versions of requirements.lock.
 PYTHON ?= python3
 VENV   := .venv
+MINIMUM := build/minimum
+TEST_PROCESSES ?= --numprocesses auto --maxprocesses 8
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SEEDS  ?= 1
@@ -17,14 +19,14 @@ ifdef DATA_ROOT
 EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
 else
 EVAL_ON := --data-root $(DEMO)/world --benchmarks $(DEMO)/world/demo.yaml \
-	--protocol configs/protocol/demo.yaml --output runs/eval-demo$(SUFFIX) --overlays 4
+	--protocol demo --output runs/eval-demo$(SUFFIX) --overlays 4
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo data-coco train eval bench test test-all check format clean
+.PHONY: help demo data-coco train eval bench test test-all test-minimum check format clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,7 +42,7 @@ data-coco: $(READY) ## fetch COCO 2017 train (or use COCO_ROOT=...) and extract 
 
 train: $(READY) ## train SimZSS on COCO Captions with all GPUs (CONFIG=simzss_vits14_coco for another recipe)
 	@test -f $(TABLE)/manifest.json || { echo "no concept table at $(TABLE): run make data-coco first"; exit 2; }
-	$(BIN)/simzss fit --config configs/train/$(CONFIG).yaml --data.table $(TABLE) \
+	$(BIN)/simzss fit --config $(CONFIG) --data.table $(TABLE) \
 		--data.images $(COCO_ROOT)/train2017 --run runs/$(CONFIG)
 
 eval: $(READY) ## score MODEL=... on the benchmarks below DATA_ROOT=...; without them the demo's model on its world
@@ -49,11 +51,17 @@ eval: $(READY) ## score MODEL=... on the benchmarks below DATA_ROOT=...; without
 bench: $(READY) ## measure the parts of the COCO run on this machine
 	$(BIN)/simzss bench train --json runs/bench-train.json
 
-test: $(READY) ## run the default tests (about 5 minutes on 2 cores)
-	$(BIN)/python -m pytest
+test: $(READY) ## run the default tests
+	$(BIN)/python -m pytest $(TEST_PROCESSES)
 
-test-all: $(READY) ## run the slow tests too
-	$(BIN)/python -m pytest -m "not gpu and not network"
+test-all: $(READY) ## run the slow tests too (see CONTRIBUTING)
+	$(BIN)/python -m pytest $(TEST_PROCESSES) -m "not gpu and not network"
+
+test-minimum: ## run the default tests with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(MINIMUM)
+	$(MINIMUM)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(MINIMUM)/bin/uv pip install --quiet --python $(MINIMUM)/bin/python --resolution lowest-direct --editable ".[dev,prep]"
+	$(MINIMUM)/bin/python -m pytest $(TEST_PROCESSES) -W default # old libraries warn of their own age
 
 check: $(READY) ## formatter, linter, types, import contract
 	$(BIN)/ruff format --check .
@@ -66,4 +74,4 @@ format: $(READY) ## format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 clean: ## remove the environment, the caches and every run
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(MINIMUM) runs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
