@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "segment": ("simzss.commands.segment:segment", "segment photographs into classes given by name"),
     "classify": ("simzss.commands.classify:classify", "classify whole images by the names of their classes"),
     "convert": ("simzss.commands.convert_released:convert", "make a model of ours from the authors' released file"),
+    "photographs": (
+        "simzss.commands.run_photographs:photographs",
+        "the method on real photographs, in minutes and without a GPU",
+    ),
     "probe": (
         "simzss.commands.probe_backbone:probe",
         "tell whether a frozen backbone suits the method, before any text",

@@ -1,0 +1,58 @@
+"""`simzss photographs`: the method on real photographs, in minutes and without a GPU."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from simzss.io.configs import Kind, find_config
+from simzss.photographs.material import Material
+from simzss.photographs.results import draw_overlays, results_of, to_table, write_results
+from simzss.photographs.rows import FURTHER, MAIN
+from simzss.photographs.run import run_photographs
+from simzss.photographs.training import Trainings
+from simzss.segmentation.protocol import load_protocol
+
+
+class Rows(StrEnum):
+    """How much of the table is made."""
+
+    MAIN = "main"
+    """SimZSS, the same without the concept loss, free vectors, probes, chance."""
+    ALL = "all"
+    """Every switch, bank and route beside them."""
+
+
+def photographs(  # noqa: PLR0913  # one argument per option
+    *,
+    captions: Annotated[Path, typer.Option(help="captions to train on, COCO's format; see data_prep.flickr8k")],
+    heldout: Annotated[Path, typer.Option(help="captions of held-back photographs, COCO's format")],
+    images: Annotated[Path, typer.Option(help="folder of the photographs of both")],
+    voc: Annotated[Path, typer.Option(help="data root of VOC 2012, native layout: to report")],
+    tuning: Annotated[Path, typer.Option(help="the same layout, other photographs: prototypes are learnt on them")],
+    coco: Annotated[Path, typer.Option(help="root of COCO 2017, or of a part: instances of train2017 and val2017")],
+    weights: Annotated[str, typer.Option(help="of the backbone: a safetensors file, or pretrained")],
+    nlp: Annotated[str, typer.Option(help="spaCy pipeline with a parser, by name or path")],
+    output: Annotated[Path, typer.Option(help="folder for all that the run leaves; a killed run continues")],
+    recipe: Annotated[str, typer.Option(help="a recipe's name, or a YAML file")] = "flickr8k_efficientnet_lite2",
+    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "photographs",
+    rows: Annotated[Rows, typer.Option(help="how much of the table is made")] = Rows.MAIN,
+    epochs: Annotated[int, typer.Option(min=1, help="of the main rows; further rows take a third")] = 6,
+    seeds: Annotated[int, typer.Option(min=1, help="of the main rows; further rows take one")] = 1,
+    fit: Annotated[list[str] | None, typer.Option(help="KEY=VALUE of `simzss fit`; repeatable")] = None,
+) -> None:
+    """Train on captions of photographs, score on VOC and COCO beside what masks teach, make the pictures."""
+    material = Material(captions, heldout, images, weights, nlp, voc, tuning, coco)
+    chosen = dict(MAIN) if rows is Rows.MAIN else {**MAIN, **FURTHER}
+    extra = tuple(f"--{pair}" for pair in fit or ())
+    trainings = Trainings(output, material, chosen, find_config(Kind.TRAIN, recipe), epochs, seeds, extra)
+    settings = load_protocol(protocol)
+    outcome = run_photographs(trainings, settings)
+    record = results_of(outcome)
+    write_results(output / "results.json", record)
+    draw_overlays(outcome, settings, output / "photographs.png")
+    console = Console()
+    console.print(to_table(record))
+    console.print(f"{record['seconds']['total']:.0f} seconds; wrote {output}/results.json and photographs.png")

@@ -1,0 +1,160 @@
+"""What the run leaves behind: `results.json`, `photographs.png`, and a table in the terminal."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from simzss.devices import Precision
+from simzss.diagnostics.retrieval import Recall
+from simzss.evaluation.dataset import read_ahead, read_sample
+from simzss.evaluation.labels import IGNORE
+from simzss.io.files import write_atomically
+from simzss.model import load_model
+from simzss.photographs.run import Outcome
+from simzss.photographs.scores import Score
+from simzss.segmentation.protocol import SegmentationProtocol
+from simzss.segmentation.render import Panel, PanelRow, draw, save_png
+from simzss.segmentation.segmenter import Segmenter
+
+Record = dict[str, Any]
+HEADS = ("voc/five", "voc/frequent", "voc/present", "coco/seen", "coco/all")
+WORDS = (
+    "person|man|woman|boy|girl|child|people",
+    "dog",
+    "horse",
+    "elephant",
+    "bird",
+    "car",
+    "bus",
+    "motorcycle",
+    "boat",
+    "bench",
+    "skateboard",
+    "sky",
+    "water",
+    "grass",
+    "sand",
+    "snow",
+    "street",
+    "tree",
+    "building",
+    "mountain",
+    "wall",
+    "fence",
+    "dirt",
+    "rock",
+)
+"""What the pictures are divided into: some things and what surrounds them; the truth knows the things."""
+SHOWN = (
+    "000000214753",
+    "000000377575",
+    "000000126107",
+    "000000183709",
+    "000000434204",
+    "000000349860",
+    "000000165518",
+    "000000519208",
+)
+"""Photographs of COCO val2017 whose licences allow to show them (CC BY and CC BY-SA)."""
+PIXELS = 170
+"""Height of a picture."""
+PICTURED = {"simzss": "SimZSS", "global_only": "without the concept loss"}
+
+
+def results_of(outcome: Outcome) -> Record:
+    """All numbers, ready for JSON: mean and spread (population standard deviation) over the seeds."""
+    record: Record = {"voc": {}, "coco": {}}
+    for question, by_name in outcome.scores.items():
+        data, _, key = question.partition("/")
+        record[data][key] = {name: _summary(scores) for name, scores in by_name.items()}
+    return record | {
+        "retrieval": {row: _recall(recalls) for row, recalls in outcome.recalls.items()},
+        "mentions": outcome.mentions,
+        "seconds": {**outcome.seconds, "total": sum(outcome.seconds.values())},
+        "settings": outcome.settings,
+    }
+
+
+def write_results(path: Path, record: Record) -> None:
+    """Write `results.json`."""
+    write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def to_table(record: Record) -> Table:
+    """Mean IoU by question, and pixel accuracy over the names that captions mention, in percent."""
+    table = Table("class vectors", *HEADS, "coco/seen pixels", "person", title="real photographs, mIoU in percent")
+    for name in record["voc"]["five"]:
+        cells = [record[data][key].get(name) for data, _, key in (head.partition("/") for head in HEADS)]
+        seen = record["coco"]["seen"].get(name)
+        person = record["voc"]["present"][name]["class_iou"]["person"]
+        table.add_row(
+            name,
+            *(_cell(cell["miou"]) if cell else "" for cell in cells),
+            _cell(seen["pixel_accuracy"]) if seen else "",
+            "" if person is None else f"{100 * person:.1f}",
+        )
+    return table
+
+
+def draw_overlays(outcome: Outcome, protocol: SegmentationProtocol, path: Path) -> None:
+    """Photograph, truth, SimZSS and the same without the concept loss, for some photographs of COCO, in open words."""
+    part = outcome.photographs.coco
+    words = [word.split("|") for word in WORDS]
+    names = [each[0] for each in words]
+    stems = [stem for stem in SHOWN if (part.root / part.benchmark.images.format(stem=stem)).is_file()]
+    number_of = [names.index(name) if name in names else IGNORE for name in part.benchmark.names]
+    table = np.array([*number_of, IGNORE])  # the last is found by what has no class, -1
+    segmenters = {
+        row: Segmenter(model, protocol, 8, Precision.AUTOMATIC.is_half(model.device))
+        for row in PICTURED
+        for model in [load_model(outcome.models[row][0])]
+    }
+    classes = {row: segmenter.class_embeddings(words) for row, segmenter in segmenters.items()}
+    rows = []
+    for sample in read_ahead(partial(read_sample, [part.benchmark], part.root), stems, threads=2):
+        image = torch.from_numpy(sample.image)
+        predicted = [
+            Panel(title, segmenters[row].segment(image, classes[row]).numpy()) for row, title in PICTURED.items()
+        ]
+        rows.append(PanelRow(sample.image, [Panel("truth (things)", table[sample.labels[0]]), *predicted]))
+    if rows:
+        save_png(draw(rows, names, height=PIXELS, abreast=2), path)
+
+
+def _summary(scores: Sequence[Score]) -> Record:
+    names = scores[0].class_iou
+    return {
+        "miou": _spread(scores, lambda score: score.miou),
+        "pixel_accuracy": _spread(scores, lambda score: score.pixel_accuracy),
+        "class_iou": {name: _mean([score.class_iou[name] for score in scores]) for name in names},
+    }
+
+
+def _spread(scores: Sequence[Score], figure: Callable[[Score], float]) -> Record:
+    values = [figure(score) for score in scores]
+    return {"mean": mean(values), "spread": pstdev(values) if len(values) > 1 else None, "seeds": values}
+
+
+def _recall(recalls: Sequence[Recall]) -> Record:
+    return {
+        way: {f"recall_at_{k}": mean(asdict(one)[way][k] for one in recalls) for k in asdict(recalls[0])[way]}
+        for way in ("text_to_image", "image_to_text")
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if known else None
+
+
+def _cell(figure: Record) -> str:
+    spread = "" if figure["spread"] is None else f" ± {100 * figure['spread']:.1f}"
+    return f"{100 * figure['mean']:.1f}{spread}"

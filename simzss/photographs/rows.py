@@ -1,0 +1,84 @@
+"""The rows of the table: what is trained, and in which one thing it differs from the recipe.
+
+The main rows take all epochs and several seeds. Every further row takes a third of the epochs and one seed, beside the
+main row at the same number of steps, so that the whole is affordable without a GPU; a difference within the spread of
+the seeds says nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from simzss.concepts.mentions import Match
+
+OBJECTIVE = "--model.objective"
+SETTING = f"{OBJECTIVE}.init_args"
+
+
+class Bank(StrEnum):
+    """Where the concepts of a row come from."""
+
+    BENCHMARKS = "benchmarks"
+    """The class names of the eight benchmarks, VOC's and COCO's among them."""
+    MINED_WITHOUT = "mined_without"
+    """Frequent names of the training captions, but for all names of the benchmarks."""
+    MINED = "mined"
+    """Frequent names of the training captions."""
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """How the concept table of a row is made."""
+
+    bank: Bank = Bank.BENCHMARKS
+    gazetteer: bool = False
+    """Whether names are looked up in the plain text, without the parser."""
+    match: Match = Match.EXACT
+
+    @property
+    def folder(self) -> str:
+        """The name of its table's folder."""
+        return f"concepts-{self.bank}-{'gazetteer' if self.gazetteer else self.match}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training."""
+
+    meaning: str
+    arguments: tuple[str, ...] = ()
+    """Of `simzss fit`, beside the recipe."""
+    concepts: Concepts = field(default_factory=Concepts)
+    shortened: bool = True
+    """Whether it takes a third of the epochs, and one seed."""
+
+    @property
+    def features(self) -> str:
+        """The name of the folder of its features: other pixels, other features."""
+        return "features-openai" if RELEASED["statistics_openai"] in self.arguments else "features"
+
+
+RELEASED = {
+    "mention_sum": f"{SETTING}.mention_pooling=sum",
+    "query_concept": f"{SETTING}.query=concept",
+    "target_predicted": f"{SETTING}.target=predicted",
+    "statistics_openai": "--model.backbone.statistics=openai",
+}
+"""The switches of `as_released.yaml` that this backbone has."""
+
+MAIN: Mapping[str, Row] = {
+    "simzss": Row("SimZSS: both losses", shortened=False),
+    "global_only": Row("without the concept loss", (f"{SETTING}.concept_weight=0",), shortened=False),
+}
+FURTHER: Mapping[str, Row] = {
+    "simzss_third": Row("SimZSS at a third of the steps"),
+    "global_only_third": Row("without the concept loss, a third", (f"{SETTING}.concept_weight=0",)),
+    "weight_005": Row("the paper's weight of the concept loss", (f"{SETTING}.concept_weight=0.05",)),
+    **{name: Row(f"released: {name}", (argument,)) for name, argument in RELEASED.items()},
+    "as_released": Row("all switches of the released code", tuple(RELEASED.values())),
+    "bank_mined_without": Row("bank mined, test names kept out", concepts=Concepts(Bank.MINED_WITHOUT)),
+    "bank_mined": Row("bank mined freely", concepts=Concepts(Bank.MINED)),
+    "route_gazetteer": Row("gazetteer in place of the parser", concepts=Concepts(gazetteer=True)),
+    "match_fallback": Row("parser with fallback to the head", concepts=Concepts(match=Match.HEAD_FALLBACK)),
+    "pacl": Row("PACL", (f"{OBJECTIVE}=PACL", f"{SETTING}.vision_width=352", f"{SETTING}.text_width=352")),
+}

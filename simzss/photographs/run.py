@@ -1,0 +1,126 @@
+"""The run from end to end: concepts, features, trainings, class vectors, scores.
+
+Everything is done by the same code as on COCO; what is this run's own is which rows are trained (`rows`), what is asked
+of them (`scores`) and its recipe and protocol (`configs/train/flickr8k_*.yaml`, `configs/protocol/photographs.yaml`).
+A training that has ended is not repeated when the run is started again with the same settings.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simzss.diagnostics.retrieval import Recall
+from simzss.errors import UserError
+from simzss.evaluation.dataset import list_stems
+from simzss.io.files import write_atomically
+from simzss.photographs.evaluation import Scores, evaluate, retrieve
+from simzss.photographs.material import Part, coco_part, heldout_pairs, voc_part
+from simzss.photographs.rows import Concepts
+from simzss.photographs.scores import questions
+from simzss.photographs.training import Trainings, count_mentions, extract_concepts, train, train_free_vectors
+from simzss.segmentation.protocol import SegmentationProtocol
+
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Those that are reported, and those whose masks may be looked at before."""
+
+    voc: Part
+    voc_tuning: Part
+    coco: Part
+    coco_tuning: Part
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that came out."""
+
+    photographs: Photographs
+    models: dict[str, list[Path]]
+    """Saved models by row, seed by seed."""
+    scores: Scores
+    recalls: dict[str, list[Recall]]
+    """Of the held-back photographs, by row, seed by seed."""
+    mentions: dict[str, int]
+    """How often the training captions mention a name of VOC or COCO."""
+    seconds: dict[str, float]
+    settings: dict[str, Any]
+
+
+def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Outcome:
+    """Everything.
+
+    Raises:
+        UserError: If some of the material is missing or does not fit, or the folder holds another run.
+    """
+    photographs = find_photographs(trainings)
+    heldout = heldout_pairs(trainings.material.heldout)
+    settings = claim(trainings, protocol)
+    seconds: dict[str, float] = {}
+    with timed(seconds, "concepts"):
+        for concepts in dict.fromkeys(row.concepts for row in trainings.rows.values()):
+            extract_concepts(trainings, concepts)
+    models: dict[str, list[Path]] = {}
+    for name in trainings.rows:
+        with timed(seconds, f"train {name}"):
+            models[name] = [train(trainings, name, seed) for seed in trainings.seeds_of(name)]
+    first = next(iter(models))
+    with timed(seconds, "free vectors"):
+        free = [train_free_vectors(trainings, first, seed) for seed in trainings.seeds_of(first)]
+    voc, coco = photographs.voc, photographs.coco
+    mentions = count_mentions(trainings.folder / Concepts().folder, [*voc.benchmark.names, *coco.benchmark.names])
+    learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
+    with timed(seconds, "evaluation"):
+        scores = evaluate(models, free, protocol, questions(voc, coco, mentions), learnt_on)
+    with timed(seconds, "retrieval"):
+        images = trainings.material.images
+        recalls = {row: [retrieve(path, heldout, images) for path in paths] for row, paths in models.items()}
+    return Outcome(photographs, models, scores, recalls, mentions, seconds, settings)
+
+
+def find_photographs(trainings: Trainings) -> Photographs:
+    """All photographs with masks; what is missing is told before anything is computed."""
+    material, folder = trainings.material, trainings.folder / "coco"
+    found = Photographs(
+        voc_part(material.voc, "voc"),
+        voc_part(material.tuning, "voc_tuning"),
+        coco_part(material.coco, "val2017", folder),
+        coco_part(material.coco, "train2017", folder),
+    )
+    for part in (found.voc, found.voc_tuning, found.coco, found.coco_tuning):
+        list_stems(part.benchmark, part.root)
+    return found
+
+
+def claim(trainings: Trainings, protocol: SegmentationProtocol) -> dict[str, Any]:
+    """All that decides the numbers, written into the folder of the run.
+
+    Raises:
+        UserError: If the folder holds a run with other settings.
+    """
+    described = asdict(trainings) | {
+        "recipe": yaml.safe_load(trainings.recipe.read_text("utf-8")),
+        "protocol": asdict(protocol),
+    }
+    settings = json.loads(json.dumps(described, default=str))
+    path = trainings.folder / SETTINGS
+    if path.is_file() and json.loads(path.read_text("utf-8")) != settings:
+        raise UserError(f"{trainings.folder} holds a run with other settings: give another --output, or remove it")
+    write_atomically(path, json.dumps(settings, indent=1) + "\n")
+    return settings
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add what a block takes to the seconds of a stage."""
+    start = time.perf_counter()
+    yield
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -1,0 +1,112 @@
+"""What is trained: concept tables, a model per row and seed, and free class vectors beside them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from simzss.concepts.bank import ConceptBank
+from simzss.concepts.extractor import BATCH_SIZE, ConceptExtractor
+from simzss.concepts.mining import mine
+from simzss.concepts.readers.bad_rows import SILENT, OnError, good_rows
+from simzss.concepts.readers.source import open_corpus
+from simzss.concepts.routes.pipelines import GAZETTEER, load_pipeline
+from simzss.concepts.table.extraction import extract
+from simzss.concepts.table.plan import Plan
+from simzss.concepts.table.reading import read_table
+from simzss.concepts.table.workers import ExtractorRecipe
+from simzss.errors import UserError
+from simzss.photographs.free_vectors import free_vectors
+from simzss.photographs.material import Material
+from simzss.photographs.rows import Bank, Concepts, Row
+from simzss.training.fit import fit, quiet_lightning, read
+
+MINED_AT_LEAST, MINED_AT_MOST = 50, 1000
+"""Uses in the training captions that a mined concept needs, and the number of concepts."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """How the rows are trained."""
+
+    folder: Path
+    """For concept tables, features and models."""
+    material: Material
+    rows: Mapping[str, Row]
+    recipe: Path
+    """Of `simzss fit`."""
+    epochs: int
+    """Of the main rows; the others take a third."""
+    seeds: int
+    """Of the main rows; the others take one."""
+    extra: tuple[str, ...] = ()
+    """Further arguments of every training."""
+
+    def seeds_of(self, row: str) -> range:
+        """The seeds that a row is trained with."""
+        return range(1 if self.rows[row].shortened else self.seeds)
+
+    def arguments(self, row: Row, seed: int) -> list[str]:
+        """What `simzss fit` is told, but for the folder of the run."""
+        settings = {
+            "--config": self.recipe,
+            "--model.backbone.weights": self.material.weights,
+            "--data.table": self.folder / row.concepts.folder,
+            "--data.images": self.material.images,
+            "--data.cache_dir": self.folder / row.features,
+            "--data.epochs": max(1, self.epochs // 3) if row.shortened else self.epochs,
+            "--data.seed": seed,
+            "--seed_everything": seed,
+        }
+        return [*(f"{key}={value}" for key, value in settings.items()), *self.extra, *row.arguments]
+
+
+def extract_concepts(trainings: Trainings, concepts: Concepts) -> None:
+    """The concept table of the training captions."""
+    material = trainings.material
+    corpus = open_corpus(str(material.captions))
+    bank: ConceptBank | None = ConceptBank.benchmarks()
+    if concepts.bank is not Bank.BENCHMARKS:
+        excluded = bank if concepts.bank is Bank.MINED_WITHOUT else None
+        extractor = ConceptExtractor(ConceptBank.benchmarks(), load_pipeline(material.nlp))
+        captions = (row.caption for row in good_rows(corpus, OnError.STOP, None, SILENT))
+        bank = mine(extractor.phrases(captions), MINED_AT_LEAST, MINED_AT_MOST, excluded)
+    if bank is None:
+        raise UserError(f"{material.captions}: no name is used {MINED_AT_LEAST} times; give more captions")
+    pipeline = GAZETTEER if concepts.gazetteer else material.nlp
+    recipe = ExtractorRecipe(bank, pipeline, concepts.match, BATCH_SIZE)
+    extract(Plan(corpus, recipe), trainings.folder / concepts.folder)
+
+
+def train(trainings: Trainings, name: str, seed: int) -> Path:
+    """Train a row, unless that was done before; the folder of the model."""
+    run = trainings.folder / name / f"seed-{seed}"
+    if (run / "model").is_dir():
+        return run / "model"
+    arguments = trainings.arguments(trainings.rows[name], seed)
+    return fit([*arguments, f"--run={run}", f"--resume={str(run.is_dir()).lower()}"])
+
+
+def train_free_vectors(trainings: Trainings, row: str, seed: int) -> Float[Tensor, "concepts dim"]:
+    """Free class vectors on the batches of a row."""
+    with quiet_lightning():
+        cli = read([*trainings.arguments(trainings.rows[row], seed), f"--run={trainings.folder / 'free_vectors'}"])
+    data, model = cli.datamodule, cli.model.model
+    data.setup("fit")
+    data.tokenise(model.tokenizer)
+    cache = data.open_cache(model.backbone)
+    if cache is None:
+        raise UserError(f"{trainings.recipe}: free vectors need cached features, set data.cache")
+    return free_vectors(data.train_dataloader(), data.steps, cache, model.objective, seed)
+
+
+def count_mentions(table: Path, names: Sequence[str]) -> dict[str, int]:
+    """How often a concept table mentions the concept that each name leads to."""
+    found = read_table(table)
+    ids = [mention["id"] for row in found.rows["concepts"].to_pylist() for mention in row]
+    counts = torch.bincount(torch.tensor(ids, dtype=torch.long), minlength=len(found.bank.names)).tolist()
+    numbers = {name: found.bank.lookup(name) for name in names}
+    return {name: 0 if number is None else counts[number] for name, number in numbers.items()}
