@@ -113,7 +113,7 @@ class CaptionDataset:
             raise UserError(f"no image folder at {self.folder}")
         present = {path.name for path in self.folder.iterdir()}
         missing = [name for name in self.files if name not in present and not (self.folder / name).is_file()]
-        if len(missing) > self.max_broken:  # up to there they are left out with the unreadable ones
+        if len(missing) > min(self.max_broken, len(self.files) - 1):  # up to there they are left out as unreadable
             raise UserError(
                 f"{self.folder} lacks {len(missing)} of the {len(self.files)} images that {table} names,"
                 f" the first is {missing[0]}"

@@ -22,7 +22,7 @@ from simzss.io.images import read_image
 from simzss.model import AlignedModel, load_model
 from simzss.objectives.simzss import SimZSS
 from simzss.photographs.material import Part
-from simzss.photographs.scores import Question, Score, answer
+from simzss.photographs.scores import CHANCE, Question, Score, answer
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
 from simzss.segmentation.segmenter import Segmenter
@@ -73,7 +73,9 @@ def evaluate(
     for group in groups.values():
         for question, by_name in answer(_segmenter(group.model, protocol), asked, group.vectors).items():
             for name, score in by_name.items():
-                scores.setdefault(question, {}).setdefault(name.rpartition("@")[0], []).append(score)
+                scores.setdefault(question, {}).setdefault(name.partition("@")[0], []).append(score)
+    for by_row in scores.values():
+        by_row[CHANCE] = by_row[CHANCE][:1]  # the same for every group
     return scores
 
 

@@ -6,8 +6,11 @@ photographs, and its val photographs are reported.
 """
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +72,9 @@ def coco_part(root: Path, split: str, folder: Path) -> Part:
     if not path.is_file():
         raise UserError(f"no instances at {path}: give the root of COCO 2017, or of a part of it")
     try:
-        annotated = COCO(path)
-        stems = [draw_mask(annotated, image, folder / split) for image in sorted(annotated.getImgIds())]
+        with quiet_pycocotools():
+            annotated = COCO(path)
+            stems = [draw_mask(annotated, image, folder / split) for image in sorted(annotated.getImgIds())]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is no file of COCO's instances ({error!r}): fetch it anew") from error
     write_atomically(folder / f"{split}.txt", "\n".join(stems) + "\n")
@@ -88,6 +92,14 @@ def coco_part(root: Path, split: str, folder: Path) -> Part:
         count=None,
     )
     return Part(described, folder)
+
+
+@contextmanager
+def quiet_pycocotools() -> Iterator[None]:
+    """Without what pycocotools prints while it reads, and what numpy thinks of its arrays."""
+    with redirect_stdout(StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        yield
 
 
 def draw_mask(annotated: COCO, image: int, folder: Path) -> str:

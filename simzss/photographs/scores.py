@@ -76,26 +76,26 @@ def questions(voc: Part, coco: Part, mentions: Mapping[str, int]) -> list[Questi
 def answer(
     segmenter: Segmenter, asked: Sequence[Question], vectors: Mapping[str, Mapping[str, ClassEmbeddings]]
 ) -> dict[str, dict[str, Score]]:
-    """The scores of several sets of class vectors, by question and name.
+    """The scores of several sets of class vectors, by question and name; questions with the same answers share a look.
 
     Args:
         segmenter: The backbone and the protocol.
         asked: The questions.
         vectors: For every name, the class vectors by the key of a benchmark.
     """
-    scores: dict[str, dict[str, Score]] = {}
+    scores: dict[str, dict[str, Score]] = {question.name: {} for question in asked}
     for key in dict.fromkeys(question.part.benchmark.key for question in asked):
         here = [question for question in asked if question.part.benchmark.key == key]
         part = here[0].part
-        pairs = [(question, name) for question in here for name in vectors if key in vectors[name]]
-        sets = [only(vectors[name][key], question.answers) for question, name in pairs]
+        looks = [(name, answers) for answers in dict.fromkeys(q.answers for q in here) for name in vectors]
+        sets = [only(vectors[name][key], answers) for name, answers in looks]
         stems = list_stems(part.benchmark, part.root)
         task = class_sets_task(segmenter, [part.benchmark] * len(sets), sets, part.root, stems)
-        results = totals(task, count_images(task, threads=2), stems)
+        found = dict(zip(looks, totals(task, count_images(task, threads=2), stems), strict=True))
         for question in here:
-            scores.setdefault(question.name, {})[f"{CHANCE}@0"] = chance_score(results[0].matrix, question)
-        for (question, name), result in zip(pairs, results, strict=True):
-            scores.setdefault(question.name, {})[name] = score_of(result.matrix, question)
+            for name in vectors:
+                scores[question.name][name] = score_of(found[name, question.answers].matrix, question)
+            scores[question.name][CHANCE] = chance_score(found[looks[0][0], question.answers].matrix, question)
     return scores
 
 

@@ -1,0 +1,97 @@
+"""The run from end to end on coloured squares."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from simzss.errors import UserError
+from simzss.photographs import training
+from simzss.photographs.results import draw_overlays, results_of, to_table, write_results
+from simzss.photographs.rows import FURTHER, MAIN, RELEASED, Concepts, Row
+from simzss.photographs.run import run_photographs
+from simzss.photographs.training import Trainings
+from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from tests.photographs.tiny import write_material
+
+ROWS = {
+    **MAIN,
+    "route_gazetteer": FURTHER["route_gazetteer"],
+    "statistics_openai": FURTHER["statistics_openai"],
+    "pacl": Row("PACL", tuple(argument.replace("352", "16") for argument in FURTHER["pacl"].arguments)),
+}
+
+
+@pytest.fixture
+def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainings:
+    material, recipe = write_material(tmp_path)
+    monkeypatch.setattr("simzss.photographs.scores.FREQUENT", 1)
+    monkeypatch.setattr("simzss.photographs.scores.SEEN", 1)
+    return Trainings(tmp_path / "run", material, ROWS, recipe, epochs=2, seeds=2)
+
+
+@pytest.fixture
+def protocol() -> SegmentationProtocol:
+    return replace(load_protocol("photographs"), short_side=32, crop=32, stride=16)
+
+
+@pytest.mark.filterwarnings("default")  # of Lightning, which `simzss fit` quietens for people
+def test_everything_is_made_and_a_second_start_trains_nothing(
+    trainings: Trainings, protocol: SegmentationProtocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = run_photographs(trainings, protocol)
+    record = results_of(outcome)
+    write_results(trainings.folder / "results.json", record)
+    record = json.loads((trainings.folder / "results.json").read_text())
+    names = {f"{row}/{token}" for row in ROWS for token in ("eos", "mention")}
+    probes = {"free_vectors", "prototypes", "cosine_probe", "chance"}
+    for data, question in (("voc", "five"), ("voc", "frequent"), ("coco", "all"), ("coco", "seen")):
+        assert set(record[data][question]) == names | probes
+    seeds = {name: len(figures["miou"]["seeds"]) for name, figures in record["voc"]["five"].items()}
+    assert seeds == {name: 2 if name.partition("/")[0] in {*MAIN, "free_vectors"} else 1 for name in seeds}
+    assert record["voc"]["five"]["simzss/eos"]["miou"]["spread"] is not None
+    assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
+    assert record["mentions"]["dog"] > 0
+    assert to_table(record).row_count == len(names | probes)
+    draw_overlays(outcome, protocol, trainings.folder / "photographs.png")
+
+    def never(*_: object) -> Path:
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(training, "fit", never)
+    again = results_of(run_photographs(trainings, protocol))
+    assert again["coco"] == results_of(outcome)["coco"]
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        run_photographs(replace(trainings, epochs=3), protocol)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: replace(t, material=replace(t.material, voc=Path("nowhere"))), "nowhere"),
+        (lambda t: replace(t, material=replace(t.material, images=t.folder.parent)), "lacks 6 of the 6 images"),
+        (lambda t: replace(t, material=replace(t.material, weights="nowhere.safetensors")), r"nowhere\.safetensors"),
+        (lambda t: replace(t, extra=("--model.backbone.options.depth=2",)), "does not hold the weights of vit_tiny"),
+        (lambda t: replace(t, extra=("--model.backbone.stage=blocks.7",)), "leave stage out"),
+    ],
+)
+@pytest.mark.filterwarnings("default")
+def test_bad_material_is_told_in_one_line(
+    trainings: Trainings,
+    protocol: SegmentationProtocol,
+    change: Callable[[Trainings], Trainings],
+    words: str,
+) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        run_photographs(change(trainings), protocol)
+    assert "\n" not in str(error.value)
+
+
+def test_every_row_has_features_and_concepts_of_its_own_kind() -> None:
+    assert FURTHER["statistics_openai"].features != MAIN["simzss"].features
+    assert set(FURTHER["as_released"].arguments) == set(RELEASED.values())
+    tables = {row.concepts.folder for row in {**MAIN, **FURTHER}.values()}
+    assert len(tables) == len({row.concepts for row in {**MAIN, **FURTHER}.values()}) == 5
+    assert Concepts().folder in tables
