@@ -15,6 +15,14 @@ DEMOS  := runs/demo$(SUFFIX)
 DEMO   := $(DEMOS)/seed-0
 MODEL  ?= $(DEMO)/$(METHOD)/model
 WORDS  := $(foreach words,standard synonyms plural nonsense,--vocabulary $(words))
+PHOTOGRAPHS  := runs/photographs
+PHOTO_RECIPE ?= flickr8k_efficientnet_lite2
+FLICKR_ROOT  ?= data/flickr8k
+VOC_ROOT     ?= data
+TUNING_ROOT  ?= data/voc2012_tuning
+WEIGHTS      ?= pretrained
+NLP          ?= en_core_web_sm
+ROWS         ?= main
 ifdef DATA_ROOT
 EVAL_ON := --data-root $(DATA_ROOT) --output runs/eval
 else
@@ -23,7 +31,7 @@ EVAL_ON := --data-root $(DEMO)/world --benchmarks $(DEMO)/world/demo.yaml \
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo data-coco train eval bench test test-all test-minimum check format clean
+.PHONY: help demo photographs data-coco train eval bench test test-all test-minimum check format clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +44,12 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY) ## train SimZSS on a small drawn world, evaluate it, make the pictures (METHOD=pacl|clippy, SEEDS=3)
 	$(BIN)/simzss demo --method $(METHOD) --output $(DEMOS) --seeds $(SEEDS)
+
+photographs: $(READY) ## the method on real photographs: FLICKR_ROOT, VOC_ROOT, TUNING_ROOT, COCO_ROOT, WEIGHTS, NLP (SEEDS=3 ROWS=all)
+	$(BIN)/python -m data_prep.flickr8k --root $(FLICKR_ROOT) --output $(PHOTOGRAPHS)
+	$(BIN)/simzss photographs --captions $(PHOTOGRAPHS)/train.json --heldout $(PHOTOGRAPHS)/heldout.json \
+		--images $(FLICKR_ROOT)/images --voc $(VOC_ROOT) --tuning $(TUNING_ROOT) --coco $(COCO_ROOT) \
+		--weights $(WEIGHTS) --nlp $(NLP) --recipe $(PHOTO_RECIPE) --seeds $(SEEDS) --rows $(ROWS) --output $(PHOTOGRAPHS)
 
 data-coco: $(READY) ## fetch COCO 2017 train (or use COCO_ROOT=...) and extract its concepts
 	$(BIN)/python -m data_prep.coco --root $(COCO_ROOT) --table $(TABLE)
