@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "simzss.commands.run_photographs:photographs",
         "the method on real photographs, in minutes and without a GPU",
     ),
+    "export": ("simzss.commands.export_model:export", "a model with its classes baked in, as ONNX or torch.export"),
     "probe": (
         "simzss.commands.probe_backbone:probe",
         "tell whether a frozen backbone suits the method, before any text",

@@ -131,7 +131,7 @@ class AlignedModel(nn.Module):
         """
         features: ImageFeatures = self.backbone(images, stride=stride)
         patches = self.objective.embed_patches(features)
-        return patches.view(len(patches), *features.grid, -1)
+        return patches.unflatten(1, features.grid)
 
     @torch.no_grad()
     def embed_prompts(
