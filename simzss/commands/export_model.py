@@ -3,7 +3,6 @@
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,10 @@ from simzss import __version__
 from simzss.errors import UserError
 from simzss.io.files import check_writable, written_whole
 from simzss.model import AlignedModel, load_model
+from simzss.predict.classes import BACKGROUND, ClassWords, read_classes
+from simzss.predict.hub import find_model
 from simzss.segmentation.exported import BakedSegmenter, deviation
+from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.resize import Size
 from simzss.segmentation.segmenter import Segmenter
@@ -32,18 +34,20 @@ Outputs = tuple[Tensor, Tensor]
 Runtime = Callable[[Tensor], Outputs]
 
 
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
+def export(  # one argument per option
+    checkpoint: Annotated[str, typer.Argument(help="folder of a saved model; with --download its name on the hub")],
     *,
-    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, dog, grass"')],
+    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, sofa|couch, grass"; | between synonyms')],
     output: Annotated[Path, typer.Option(help="file to write: .onnx, or .pt2 for torch.export")],
     threshold: Annotated[
         float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="whose prompts embed the classes: a name, or a YAML file")] = "tcl",
+    background: Annotated[str | None, typer.Option(help='words of a background, with id 0, e.g. "wall, sky"')] = None,
+    protocol: Annotated[str, typer.Option(help="whose prompts embed the classes: a name, or a YAML file")] = "simzss",
     size: Annotated[
         str | None, typer.Option(help="HEIGHTxWIDTH in pixels, for runtimes that want it fixed  [default: free]")
     ] = None,
+    download: Annotated[bool, typer.Option("--download", help="fetch the model from the Hugging Face hub")] = False,
 ) -> None:
     """Write the vision tower with the embeddings of some classes as one graph: pixels in, labels out.
 
@@ -51,17 +55,19 @@ def export(
     `similarity` (cosines of patches and classes) and `labels`. What was written is run and compared with torch at
     five sizes before it gets its name.
     """
-    names = [name.strip() for name in classes.split(",") if name.strip()]
-    if not names:
-        raise UserError('--classes names nothing; give for example --classes "cat, dog"')
+    if threshold is not None and background is not None:
+        raise UserError("--threshold and --background are two kinds of background: give one")
+    words = read_classes(classes, threshold if background is None else background)
     if output.suffix not in WRITERS:
         raise UserError(f"--output {output} must end in {' or '.join(WRITERS)}")
     check_writable(output)
-    model = load_model(checkpoint)
+    model = load_model(find_model(checkpoint, download=download))
     fixed = None if size is None else _fixed(size, model.patch_size)
-    baked, shown = _baked(model, names, threshold, protocol)
+    baked = _baked(model, words, protocol)
+    shown = words.names if threshold is None else (BACKGROUND, *words.names)
     facts = {
         "classes": shown,
+        "query_classes": baked.class_ids.tolist(),
         "threshold": threshold,
         "patch_size": model.patch_size,
         "opset": OPSET if output.suffix == ".onnx" else None,
@@ -80,15 +86,13 @@ def export(
     )
 
 
-def _baked(
-    model: AlignedModel, names: list[str], threshold: float | None, protocol: str
-) -> tuple[BakedSegmenter, list[str]]:
-    """The module to export, and the names of its classes by id."""
-    settings = load_protocol(protocol)
-    settings = replace(settings, threshold=settings.threshold if threshold is None else threshold)
-    shown = names if threshold is None else ["background", *names]
-    vocabulary = Segmenter(model, settings).class_embeddings(shown, has_background=threshold is not None)
-    return BakedSegmenter(model, vocabulary).eval(), shown
+def _baked(model: AlignedModel, words: ClassWords, protocol: str) -> BakedSegmenter:
+    """The module to export."""
+    vocabulary = Segmenter(model, load_protocol(protocol)).class_embeddings(words.words)
+    first = 0 if words.threshold is None else 1
+    return BakedSegmenter(
+        model, ClassEmbeddings(vocabulary.queries, vocabulary.class_ids + first, words.threshold)
+    ).eval()
 
 
 def _traced(baked: BakedSegmenter, model: AlignedModel, fixed: Size | None) -> ExportedProgram:
@@ -115,6 +119,7 @@ def _write_onnx(program: ExportedProgram, facts: dict[str, Any], path: Path) -> 
         converted = torch.onnx.export(
             program, input_names=["pixels"], output_names=["similarity", "labels"], opset_version=OPSET, verbose=False
         )
+    assert converted is not None  # noqa: S101  # it is None only where torch writes the file itself
     converted.model.metadata_props["simzss"] = json.dumps(facts)
     converted.save(path)
     options = onnxruntime.SessionOptions()

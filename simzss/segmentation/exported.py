@@ -22,6 +22,11 @@ class BakedSegmenter(nn.Module):
         vocabulary: The classes.
     """
 
+    queries: Tensor
+    class_ids: Tensor
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, model: PatchTextModel, vocabulary: ClassEmbeddings) -> None:
         super().__init__()
         self.model, self.threshold = model, vocabulary.threshold

@@ -51,6 +51,7 @@ def exported(model: Path) -> Path:
 def test_the_graph_tells_what_it_is(exported: Path) -> None:
     session = onnxruntime.InferenceSession(exported)
     facts = json.loads(session.get_modelmeta().custom_metadata_map["simzss"])
+    assert facts["query_classes"] == [1, 2, 3]
     assert facts["classes"] == ["background", "cat", "wooden floor", "sky"]
     assert (facts["patch_size"], facts["size"], facts["opset"], facts["threshold"]) == (16, "free", 20, 0.05)
     (given,) = session.get_inputs()
@@ -63,7 +64,7 @@ def test_cosines_are_the_models(exported: Path, size: tuple[int, int]) -> None:
     similarity, labels = onnxruntime.InferenceSession(exported).run(None, {"pixels": pixels})
     model = tiny_model()
     patches = model.embed_patches(model.backbone.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2)))
-    classes = Segmenter(model, load_protocol("tcl")).class_embeddings(["cat", "wooden floor", "sky"]).queries
+    classes = Segmenter(model, load_protocol("simzss")).class_embeddings(["cat", "wooden floor", "sky"]).queries
     expected = torch.einsum("brcd,kd->bkrc", patches, classes)
     np.testing.assert_allclose(similarity, expected.numpy(), atol=1e-4)
     assert labels.shape == (1, *size)

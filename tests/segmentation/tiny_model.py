@@ -8,7 +8,7 @@ from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives.simzss import SimZSS
 
 
-def tiny_model(**backbone: object) -> AlignedModel:
+def tiny_model(**backbone: int) -> AlignedModel:
     """Random weights that never change, patches of 16 pixels; it carries its backbone."""
     options = {"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": 64, **backbone}
     torch.manual_seed(0)
