@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from simzss.errors import UserError
-from simzss.io.config import Positive, configuration, load_yaml
+from simzss.io.config import NonNegative, Positive, configuration, load_yaml
 from simzss.io.configs import Kind, find_config
 
 
@@ -92,6 +92,9 @@ class SegmentationProtocol:
     class_token: ClassToken = ClassToken.EOS
     names: str = "standard"
     """The benchmark's own class names, or a published variant of them where the benchmark has it."""
+    image_context: NonNegative = 0.0
+    """Weight of the whole image: every patch is asked together with so many times the mean patch of its image. Ours, in
+    no paper: a class that fits the image as a whole then wins where patches alone hesitate. 0 leaves it out."""
     activation: Activation = Activation.COSINE
     background: BackgroundRule = BackgroundRule.THRESHOLD
     threshold: float = 0.25

@@ -170,6 +170,8 @@ class Segmenter:
             UserError: If the classes do not fit the patches, or the scores are not numbers.
         """
         classes.check_width(features.shape[-1])
+        if self.protocol.image_context:
+            features = features + self.protocol.image_context * features.flatten(0, 2).mean(dim=0)
         scores = torch.einsum("wrcd,qd->wqrc", features, classes.queries)
         if bool(scores.isnan().any()):
             raise UserError("the scores are not numbers (NaN): the model's weights are; export or train it anew")

@@ -40,9 +40,12 @@ def segment_plainly(model: NoiseModel, protocol: SegmentationProtocol, image: to
     pixels = (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
     layout = WindowLayout.of(size, protocol.crop, protocol.stride, model.patch_size)
     classes = Segmenter(model, protocol).class_embeddings(NAMES).queries
-    scores = []
-    for window in layout.cut(pixels):
-        score = torch.einsum("hwd,cd->chw", model.embed_patches(window[None], protocol.patch_stride)[0], classes)[None]
+    scores, windows = [], layout.cut(pixels)
+    patches = [model.embed_patches(window[None], protocol.patch_stride)[0] for window in windows]
+    every = [patch for rows in patches for row in rows for patch in row]
+    context = protocol.image_context * sum(every[1:], every[0]) / len(every)
+    for window, own in zip(windows, patches, strict=True):
+        score = torch.einsum("hwd,cd->chw", own + context, classes)[None]
         if protocol.activation is Activation.SIGMOID:
             score = 1 / (1 + (-score).exp())
         if protocol.pamr:
@@ -67,6 +70,7 @@ def segment_plainly(model: NoiseModel, protocol: SegmentationProtocol, image: to
         {"pamr": True},
         {"pamr": True, "pamr_grid": PamrGrid.PIXELS},
         {"patch_stride": 2},
+        {"image_context": 0.5},
         {"patch_stride": 2, "pamr": True, "pamr_grid": PamrGrid.PIXELS},
     ],
     ids=str,
