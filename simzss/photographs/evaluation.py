@@ -3,7 +3,7 @@
 Models whose patches are the backbone's own share one pass of it, whatever they were trained with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,11 @@ from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
 from simzss.segmentation.segmenter import Segmenter
 
 FREE = "free_vectors"
+CONTEXT = 0.5
+"""`image_context` of a second look at the main rows and the probes; chosen on photographs outside VOC's val."""
+IN_CONTEXT = "+context"
+"""Behind the names of what that look gives."""
+PROBES = (Probe.PROTOTYPES, Probe.COSINE)
 SIDE, TOGETHER = 224, 64
 """Pixels of a side of a photograph to retrieve, and how many are embedded at a time."""
 
@@ -51,8 +56,9 @@ def evaluate(
     protocol: SegmentationProtocol,
     asked: Sequence[Question],
     learnt_on: Mapping[str, Part],
+    main: Container[str],
 ) -> Scores:
-    """The scores of all.
+    """The scores of all; those of the main rows and the probes a second time, with the context of the image.
 
     Args:
         models: Saved models by row, the first row's patches being the backbone's own, seed by seed.
@@ -60,23 +66,31 @@ def evaluate(
         protocol: How to segment.
         asked: What is asked.
         learnt_on: Photographs whose masks the probes may see, by the key of the benchmark they are then asked.
+        main: The rows that are looked at twice.
     """
     groups = _groups(models, protocol, asked)
     first = next(iter(groups.values()))
-    for seed, vectors in enumerate(free):
+    for seed, own in enumerate(free):
         first.vectors[f"{FREE}@{seed}"] = {
-            question.part.benchmark.key: _of_bank(vectors, first.model.bank, question.part.benchmark.names)
+            question.part.benchmark.key: _of_bank(own, first.model.bank, question.part.benchmark.names)
             for question in asked
         }
     first.vectors |= _probes(_segmenter(first.model, protocol), learnt_on)
+    twice = {name.replace("@", f"{IN_CONTEXT}@"): each for name, each in first.vectors.items() if _row(name) in main}
+    looks = [(_segmenter(group.model, protocol), group.vectors) for group in groups.values()]
+    looks.append((_segmenter(first.model, replace(protocol, image_context=CONTEXT)), twice))
     scores: Scores = {}
-    for group in groups.values():
-        for question, by_name in answer(_segmenter(group.model, protocol), asked, group.vectors).items():
+    for segmenter, vectors in looks:
+        for question, by_name in answer(segmenter, asked, vectors).items():
             for name, score in by_name.items():
                 scores.setdefault(question, {}).setdefault(name.partition("@")[0], []).append(score)
-    for by_row in scores.values():
-        by_row[CHANCE] = by_row[CHANCE][:1]  # the same for every group
+    for seeds in scores.values():
+        seeds[CHANCE] = seeds[CHANCE][:1]  # the same in every look
     return scores
+
+
+def _row(name: str) -> str:
+    return name.partition("/")[0].partition("@")[0]
 
 
 def _groups(
@@ -113,7 +127,7 @@ def _probes(segmenter: Segmenter, learnt_on: Mapping[str, Part]) -> Vectors:
     found: Vectors = {}
     for key, part in learnt_on.items():
         truth = gather(segmenter, part.benchmark, part.root, list_stems(part.benchmark, part.root))
-        for probe in (Probe.PROTOTYPES, Probe.COSINE):
+        for probe in PROBES:
             vectors = fit_probe(probe, truth, ProbeConfig())
             found.setdefault(f"{probe}@0", {})[key] = ClassEmbeddings.of_vectors(vectors)
     return found

@@ -19,9 +19,9 @@ from simzss.diagnostics.retrieval import Recall
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.io.files import write_atomically
-from simzss.photographs.evaluation import Scores, evaluate, retrieve
+from simzss.photographs.evaluation import FREE, PROBES, Scores, evaluate, retrieve
 from simzss.photographs.material import Part, coco_part, heldout_pairs, voc_part
-from simzss.photographs.rows import Concepts
+from simzss.photographs.rows import MAIN, Concepts
 from simzss.photographs.scores import questions
 from simzss.photographs.training import Trainings, count_mentions, extract_concepts, train, train_free_vectors
 from simzss.segmentation.protocol import SegmentationProtocol
@@ -79,7 +79,7 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Out
     mentions = count_mentions(trainings.folder / Concepts().folder, [*voc.benchmark.names, *coco.benchmark.names])
     learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
     with timed(seconds, "evaluation"):
-        scores = evaluate(models, free, protocol, questions(voc, coco, mentions), learnt_on)
+        scores = evaluate(models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES})
     with timed(seconds, "retrieval"):
         images = trainings.material.images
         recalls = {row: [retrieve(path, heldout, images) for path in paths] for row, paths in models.items()}

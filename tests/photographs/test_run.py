@@ -46,15 +46,19 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     write_results(trainings.folder / "results.json", record)
     record = json.loads((trainings.folder / "results.json").read_text())
     names = {f"{row}/{token}" for row in ROWS for token in ("eos", "mention")}
-    probes = {"free_vectors", "prototypes", "cosine_probe", "chance"}
+    probes = {"free_vectors", "prototypes", "cosine_probe"}
+    looked_at_twice = {name for name in names if name.partition("/")[0] in MAIN} | probes
+    every = names | probes | {f"{name}+context" for name in looked_at_twice} | {"chance"}
     for data, question in (("voc", "five"), ("voc", "frequent"), ("coco", "all"), ("coco", "seen")):
-        assert set(record[data][question]) == names | probes
+        assert set(record[data][question]) == every
     seeds = {name: len(figures["miou"]["seeds"]) for name, figures in record["voc"]["five"].items()}
-    assert seeds == {name: 2 if name.partition("/")[0] in {*MAIN, "free_vectors"} else 1 for name in seeds}
+    assert seeds == {
+        name: 2 if name.partition("/")[0].removesuffix("+context") in {*MAIN, "free_vectors"} else 1 for name in seeds
+    }
     assert record["voc"]["five"]["simzss/eos"]["miou"]["spread"] is not None
     assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
     assert record["mentions"]["dog"] > 0
-    assert to_table(record).row_count == len(names | probes)
+    assert to_table(record).row_count == len(every)
     draw_overlays(outcome, protocol, trainings.folder / "photographs.png")
 
     def never(*_: object) -> Path:
