@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "two evaluations side by side, or the methods of several demos",
     ),
     "segment": ("simzss.commands.segment:segment", "segment photographs into classes given by name"),
+    "app": ("simzss.commands.app:app", "a page in the browser: drop a photograph, type words"),
     "classify": ("simzss.commands.classify:classify", "classify whole images by the names of their classes"),
     "convert": ("simzss.commands.convert_released:convert", "make a model of ours from the authors' released file"),
     "photographs": (

@@ -78,14 +78,15 @@ def open_image(path: Path, smallest_side: int | None = None) -> Image.Image:
         raise UserError(f"cannot read the image {path}: {error}; fetch it anew") from error
 
 
-def check_pixels(name: str, height: int, width: int) -> None:
+def check_pixels(name: str, height: int, width: int, most: int | None = None) -> None:
     """Refuse an image whose pixels would exhaust the memory.
 
     Raises:
-        UserError: If there are more than `MAX_PIXELS`.
+        UserError: If there are more than `most`, or than `MAX_PIXELS` where that is not given.
     """
-    if width * height > MAX_PIXELS:
-        raise UserError(f"{name} has {width} x {height} pixels, {MAX_PIXELS:,} are allowed: shrink it")
+    most = MAX_PIXELS if most is None else most
+    if width * height > most:
+        raise UserError(f"{name} has {width} x {height} pixels, {most:,} are allowed: shrink it")
 
 
 def _header(path: Path) -> Image.Image:
