@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bank": ("simzss.commands.mine_bank:bank", "mine a concept bank from captions"),
     "fit": ("simzss.training.fit:fit", "train a model as a YAML of configs/train says"),
     "evaluate": ("simzss.commands.evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
+    "calibrate": ("simzss.commands.calibrate:calibrate", "choose the background threshold on a training split"),
     "compare": (
         "simzss.commands.compare_runs:compare",
         "two evaluations side by side, or the methods of several demos",

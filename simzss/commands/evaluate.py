@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from simzss.adapters.registry import is_plugin, load_plugin
 from simzss.benchmarks import EIGHT
 from simzss.devices import Precision, pick_device
 from simzss.diagnostics.grouping import BOTTOM_UP, read_groups
@@ -20,12 +21,14 @@ from simzss.distributed import join_processes, rank
 from simzss.errors import UserError
 from simzss.evaluation.check import present_benchmarks
 from simzss.evaluation.counts import ImageCounts
+from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.pictures import save_overlays
 from simzss.evaluation.predictions import IDS, SavedPredictions
 from simzss.evaluation.provenance import (
     Record,
     claim,
     describe_model,
+    describe_plugin,
     describe_run,
     settings_of,
     settings_of_predictions,
@@ -34,12 +37,13 @@ from simzss.evaluation.report import range_of, results_of, shown_scores, with_ea
 from simzss.evaluation.resumable import evaluate as run_benchmarks
 from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.spec import STANDARD, Benchmark, check_keys, load_benchmark
-from simzss.evaluation.task import Scorer
+from simzss.evaluation.task import Scorer, choose
+from simzss.evaluation.thresholds import calibrated
 from simzss.evaluation.vocabularies import MADE, check_vocabulary
 from simzss.evaluation.wordings import Wording, wordings_of
 from simzss.model import load_model
 from simzss.segmentation.protocol import BackgroundRule, ClassToken, TemplateSet, load_protocol
-from simzss.segmentation.segmenter import Segmenter
+from simzss.segmentation.segmenter import PatchTextModel, Segmenter
 
 PRINTED = {"miou", "pixel_accuracy", "jaccard"}
 """The scores that a terminal has room for; the others are in the files."""
@@ -50,7 +54,10 @@ SHOWN = (STANDARD, "clip_dinoiser", "proxyclip", *MADE)
 
 def evaluate(  # noqa: PLR0913  # one argument per option
     model: Annotated[
-        str | None, typer.Argument(help="folder of a saved model; not with --predictions", show_default=False)
+        str | None,
+        typer.Argument(
+            help="folder of a saved model, or PLUGIN:NAME such as open_clip:ViT-B-16/openai", show_default=False
+        ),
     ] = None,
     *,
     data_root: Annotated[Path, typer.Option(help="where the data sets lie, see `simzss data check`")],
@@ -69,6 +76,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     class_token: Annotated[list[ClassToken] | None, typer.Option(help="repeatable, in one pass")] = None,
     background: Annotated[list[BackgroundRule] | None, typer.Option(help="repeatable, in one pass")] = None,
     threshold: Annotated[float | None, typer.Option(help="background threshold instead of the protocol's")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="a threshold that `simzss calibrate` chose")] = None,
     pamr: Annotated[bool | None, typer.Option(help="refine with PAMR, or not  [default: the protocol's]")] = None,
     bottom_up: Annotated[bool, typer.Option("--bottom-up", help="group patches without any text, too")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="images per benchmark, evenly spread")] = None,
@@ -99,7 +107,8 @@ def evaluate(  # noqa: PLR0913  # one argument per option
         wordings = wordings_of(base, vocabulary or (), templates or (), class_token or (), background or ())
         place = pick_device(device, join_processes())
         segmenting = Segmenting(place, windows_at_once, precision, bottom_up)
-        source = _model(model, chosen, wordings, segmenting)
+        images = [(each, choose(list_stems(each, data_root), limit)) for each in chosen] if calibration else []
+        source = _model(model, chosen, wordings, segmenting, Calibrating(calibration, images) if calibration else None)
     run = claim(output, describe_run(source.described, chosen, data_root, limit, source.settings))
     results = run_benchmarks(source.scorer, chosen, data_root, output, limit=limit, watch=watch)
     if rank() != 0:
@@ -130,18 +139,43 @@ class Segmenting:
     bottom_up: bool
 
 
+@dataclass(frozen=True)
+class Calibrating:
+    """A file with a threshold, and the images that it must not have been chosen on."""
+
+    path: Path
+    images: Sequence[tuple[Benchmark, Sequence[str]]]
+
+
 def _predictions(folder: Path, values: str) -> Source:
     return Source(SavedPredictions(folder, values), {"path": str(folder)}, settings_of_predictions(values))
 
 
-def _model(name: str, benchmarks: Sequence[Benchmark], wordings: Sequence[Wording], how: Segmenting) -> Source:
+def _model(
+    name: str,
+    benchmarks: Sequence[Benchmark],
+    wordings: Sequence[Wording],
+    how: Segmenting,
+    calibrating: Calibrating | None,
+) -> Source:
     for wording in wordings:
         check_vocabulary(benchmarks, wording.names)
-    model = load_model(name).to(how.device)
+    model, described = _load(name, how.device, wordings[0].crop)
+    if calibrating:
+        wordings = [calibrated(calibrating.path, each, described, calibrating.images) for each in wordings]
     half = how.precision.is_half(how.device)
     segmenter = Segmenter(model, wordings[0], how.windows_at_once, half)
     scorer = ModelScorer(segmenter, wordings, [BOTTOM_UP] if how.bottom_up else [])
-    return Source(scorer, describe_model(Path(name), model), settings_of(segmenter, benchmarks, wordings))
+    return Source(scorer, described, settings_of(segmenter, benchmarks, wordings))
+
+
+def _load(name: str, device: torch.device, side: int) -> tuple[PatchTextModel, Record]:
+    """A saved model or that of a plug-in, and what a result says of it."""
+    if is_plugin(name) and not Path(name).exists():
+        plugged = load_plugin(name, device, side)
+        return plugged, describe_plugin(name, plugged)
+    model = load_model(name).to(device)
+    return model, describe_model(Path(name), model)
 
 
 class ImagesPerSecond(ProgressColumn):

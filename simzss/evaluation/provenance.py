@@ -22,14 +22,14 @@ from simzss.evaluation.vocabularies import words_of
 from simzss.evaluation.wordings import Wording
 from simzss.io.files import write_atomically
 from simzss.model import AlignedModel
-from simzss.segmentation.segmenter import Segmenter
+from simzss.segmentation.segmenter import PatchTextModel, Segmenter
 
 Record = dict[str, Any]
 """What JSON holds."""
 
 RUN = "run.json"
 
-PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation")
+PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation", "adapters")
 """The rooms whose code and data decide a score."""
 
 GROWING = ("specs", "words")
@@ -94,6 +94,19 @@ def describe_model(folder: Path, model: AlignedModel) -> Record:
         "objective": model.config.objective,
         "bank": None if bank is None else {"kind": bank.kind, "hash": bank.content_hash, "concepts": len(bank.names)},
     }
+
+
+def describe_plugin(name: str, model: PatchTextModel) -> Record:
+    """The same of another package's model; weights only where they are a module's."""
+    weights = None
+    if isinstance(model, torch.nn.Module):
+        digest = hashlib.sha256()
+        for key, tensor in sorted(model.state_dict().items()):
+            digest.update(
+                key.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            )
+        weights = digest.hexdigest()[:16]
+    return {"path": name, "plugin": name, "weights": weights}
 
 
 def source_hash() -> str:

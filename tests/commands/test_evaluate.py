@@ -206,6 +206,28 @@ def test_several_wordings_stand_side_by_side_with_their_range(scene: Path, capsy
         evaluate(scene, *asked)
 
 
+def test_a_threshold_chosen_on_one_split_is_taken_for_another(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The calibration stands in the protocol of the result; the images it was chosen on are refused."""
+    spec = SHAPES | {"labels": {"kind": "identity"}, "background": True, "split": "val.txt", "count": None}
+    (scene / "colours.yaml").write_text(yaml.safe_dump(spec))
+    write_colours(scene)
+    stems = (scene / "data" / "val.txt").read_text().split()
+    (scene / "data" / "train.txt").write_text("\n".join(stems[:2]))
+    (scene / "data" / "val.txt").write_text("\n".join(stems[2:]))
+    words = ["calibrate", str(scene / "run" / "model"), "--data-root", str(scene / "data"), "--split", "train.txt"]
+    words += ["--benchmark", str(scene / "colours.yaml"), "--protocol", str(scene / "small.yaml")]
+    run([*words, "--output", str(scene / "threshold.json"), "--device", "cpu"])
+    assert (scene / "threshold.png").is_file()
+    chosen = json.loads((scene / "threshold.json").read_text())
+    assert chosen["miou"] == max(value for value in chosen["curve"].values() if value is not None)
+    assert f"threshold {chosen['threshold']:g}" in capsys.readouterr().out
+    results = evaluate(scene, "--calibration", str(scene / "threshold.json"))
+    assert results["protocol"]["threshold"] == chosen["threshold"]  # type: ignore[index]
+    (scene / "data" / "val.txt").write_text("\n".join(stems[1:]))
+    with pytest.raises(UserError, match="chosen on 1 of the images of colours that are evaluated"):
+        evaluate(scene, "--calibration", str(scene / "threshold.json"), output="again")
+
+
 def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_written(scene: Path) -> None:
     write_tree(scene / "data", uncounted("voc20"))
     with pytest.raises(UserError, match="voc20: 5 images instead of 1449"):

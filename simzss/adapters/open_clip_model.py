@@ -1,0 +1,127 @@
+"""open_clip's vision transformers as dense baselines, the way of MaskCLIP.
+
+MaskCLIP (Zhou et al., "Extract Free Dense Labels from CLIP", arXiv 2112.01071) takes from the last block what each
+token says of itself: its own value instead of a mixture over all tokens. That is the last block with attention from
+every token to itself alone, then the projection that the class token has. Position embeddings are resampled for other
+window sizes (bicubic, antialiased, as open_clip does when it loads weights).
+
+    open_clip:ViT-B-16/laion2b_s34b_b88k    weights that open_clip knows; it fetches them
+    open_clip:ViT-B-16/weights.safetensors  a file
+    open_clip:ViT-B-16                      random weights: what chance is worth
+
+No released weights were at hand here: tests hold it against open_clip with random ones.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import open_clip
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from simzss.errors import UserError
+from simzss.segmentation.segmenter import Statistic
+
+
+class OpenClipModel(nn.Module):
+    """An open_clip model with a vision transformer of its own.
+
+    Args:
+        model: As open_clip makes it.
+        tokenizer: Texts to ids.
+
+    Raises:
+        UserError: If its vision tower is another.
+    """
+
+    def __init__(self, model: Any, tokenizer: Callable[[list[str]], Int[Tensor, "texts tokens"]]) -> None:
+        super().__init__()
+        visual = model.visual
+        if not hasattr(visual, "class_embedding") or visual.attn_pool is not None:
+            raise UserError(f"open_clip: a vision tower {type(visual).__name__}; only its plain ViTs have patches")
+        self.model, self.tokenizer = model, tokenizer
+        self.patch_size = int(visual.patch_size[0])
+        self.pixel_mean: Statistic = tuple(getattr(visual, "image_mean", None) or open_clip.OPENAI_DATASET_MEAN)
+        self.pixel_std: Statistic = tuple(getattr(visual, "image_std", None) or open_clip.OPENAI_DATASET_STD)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.model.visual.positional_embedding.device
+
+    @torch.no_grad()
+    def embed_patches(
+        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
+    ) -> Float[Tensor, "batch rows columns dim"]:
+        """L2-normalised patches as a grid.
+
+        Raises:
+            UserError: If a stride other than the patch's side is asked for.
+        """
+        if stride not in {None, self.patch_size}:
+            raise UserError(f"open_clip: no patch_stride {stride}; its patches lie {self.patch_size} pixels apart")
+        visual = self.model.visual
+        cells = visual.conv1(images)
+        grid = cells.shape[-2:]
+        tokens = self._tokens(cells)
+        *blocks, last = visual.transformer.resblocks
+        sequence_first = not visual.transformer.batch_first
+        tokens = tokens.transpose(0, 1) if sequence_first else tokens
+        for block in blocks:
+            tokens = block(tokens)
+        length = tokens.shape[0 if sequence_first else 1]
+        alone = torch.full((length, length), float("-inf"), device=tokens.device).fill_diagonal_(0)
+        tokens = last(tokens, attn_mask=alone)
+        tokens = tokens.transpose(0, 1) if sequence_first else tokens
+        patches = visual.ln_post(tokens)[:, 1:]
+        patches = patches if visual.proj is None else patches @ visual.proj
+        return functional.normalize(patches, dim=-1).unflatten(1, grid)
+
+    def _tokens(self, cells: Float[Tensor, "batch width rows columns"]) -> Float[Tensor, "batch tokens width"]:
+        """Class token and patches with their positions, as the first block takes them."""
+        visual = self.model.visual
+        patches = cells.flatten(2).transpose(1, 2)
+        first = visual.class_embedding.expand(len(patches), 1, -1)
+        positions = _resampled(visual.positional_embedding, visual.grid_size, cells.shape[-2:])
+        return visual.ln_pre(torch.cat([first, patches], dim=1) + positions)
+
+    @torch.no_grad()
+    def embed_prompts(
+        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None = None
+    ) -> Float[Tensor, "prompts dim"]:
+        """Text embeddings, not normalised.
+
+        Raises:
+            UserError: If single tokens are asked for, which CLIP does not align.
+        """
+        if spans is not None:
+            raise UserError("open_clip aligns whole prompts only: give --class-token eos")
+        return self.model.encode_text(self.tokenizer(list(prompts)).to(self.device))
+
+
+def _resampled(
+    positions: Float[Tensor, "tokens width"], trained: tuple[int, int], grid: torch.Size
+) -> Float[Tensor, "new_tokens width"]:
+    """Position embeddings for another grid; that of the class token stays."""
+    if tuple(trained) == tuple(grid):
+        return positions
+    cells = positions[1:].unflatten(0, tuple(trained)).permute(2, 0, 1).unsqueeze(0)
+    resized = functional.interpolate(cells, tuple(grid), mode="bicubic", antialias=True, align_corners=False)
+    return torch.cat([positions[:1], resized[0].permute(1, 2, 0).flatten(0, 1)])
+
+
+def load(name: str) -> OpenClipModel:
+    """`ARCHITECTURE/WEIGHTS`; without weights random ones.
+
+    Raises:
+        UserError: If open_clip knows no such architecture.
+    """
+    architecture, _, weights = name.partition("/")
+    if architecture not in open_clip.list_models():
+        raise UserError(f"open_clip has no model {architecture!r}; `open_clip.list_models()` tells which it has")
+    if not weights:
+        torch.manual_seed(0)
+    model = open_clip.create_model(architecture, pretrained=weights or None)
+    return OpenClipModel(model.eval(), open_clip.get_tokenizer(architecture))

@@ -1,0 +1,91 @@
+"""`simzss calibrate`: the background threshold, chosen on a training split."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import matplotlib as mpl
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from simzss.adapters.registry import is_plugin, load_plugin
+from simzss.devices import pick_device
+from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
+from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.provenance import Record, describe_model, describe_plugin, write_json
+from simzss.evaluation.spec import load_benchmark
+from simzss.evaluation.task import choose
+from simzss.evaluation.thresholds import calibration_record
+from simzss.io.files import check_writable, written_whole
+from simzss.model import load_model
+from simzss.segmentation.protocol import load_protocol
+from simzss.segmentation.segmenter import Segmenter
+
+
+def calibrate(  # one argument per option
+    model: Annotated[str, typer.Argument(help="folder of a saved model, or PLUGIN:NAME")],
+    *,
+    data_root: Annotated[Path, typer.Option(help="where the data set lies")],
+    benchmark: Annotated[str, typer.Option(help="one with background: voc21, context60, coco_object, a YAML file")],
+    split: Annotated[
+        str | None, typer.Option(help="file below the data root with the stems of a training split, one a line")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
+    limit: Annotated[int | None, typer.Option(min=1, help="images, evenly spread")] = None,
+    output: Annotated[Path, typer.Option(help="the file for `simzss evaluate --calibration`; a plot goes beside it")],
+    device: Annotated[str, typer.Option(help="cpu, cuda ...  [default: cuda where there is one]")] = "",
+) -> None:
+    """Choose the background threshold on a training split, and say what can be said without any threshold.
+
+    Writes the threshold with the curve of mIoU against it, and a plot of the curve and of risk against coverage.
+    """
+    check_writable(output)
+    chosen = load_benchmark(benchmark)
+    chosen = replace(chosen, split=split, count=None) if split else chosen
+    settings, place = load_protocol(protocol), pick_device(device)
+    if is_plugin(model) and not Path(model).exists():
+        plugged = load_plugin(model, place, settings.crop)
+        segmenter, described = Segmenter(plugged, settings), describe_plugin(model, plugged)
+    else:
+        loaded = load_model(model).to(place)
+        segmenter, described = Segmenter(loaded, settings), describe_model(Path(model), loaded)
+    stems = choose(list_stems(chosen, data_root), limit)
+    histogram = gather_scores(segmenter, chosen, data_root, stems)
+    threshold, miou = histogram.best()
+    best: Record = {"threshold": threshold, "miou": miou, "auroc": _number(histogram.auroc())}
+    best["curve"] = {
+        f"{edge:g}": _number(value) for edge, value in zip(histogram.edges, histogram.curve(), strict=True)
+    }
+    write_json(output, calibration_record(settings, described, chosen, stems, best))
+    picture = output.with_suffix(".png")
+    draw_curves(histogram, picture)
+    console = Console()
+    console.print(
+        f"{chosen.key}, {len(stems):,} images: threshold {threshold:g}, mIoU {100 * miou:.2f} % there;"
+        f" any named class against background, area under the ROC {100 * histogram.auroc():.1f} %",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for path in (output, picture):
+        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def draw_curves(histogram: ScoreHistogram, path: Path) -> None:
+    """MIoU against the threshold, and risk against coverage."""
+    with mpl.rc_context({"font.size": 9}):
+        figure = Figure(figsize=(8, 3), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        left.plot(histogram.edges, 100 * histogram.curve())
+        left.axvline(histogram.best()[0], linestyle=":", color="grey")
+        left.set(xlabel="threshold", ylabel="mIoU, percent")
+        coverage, risk = histogram.risk_coverage()
+        right.plot(100 * coverage, 100 * risk)
+        right.set(xlabel="coverage, percent of the pixels", ylabel="risk: of these wrong, percent")
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=150)

@@ -1,0 +1,93 @@
+"""The histogram against the evaluation at single thresholds, pairs of pixels counted one by one, and refusals."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simzss.cli import run
+from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
+from simzss.errors import UserError
+from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.runner import evaluate_benchmark
+from simzss.evaluation.thresholds import calibrated, calibration_record
+from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
+from simzss.segmentation.segmenter import Segmenter
+from tests.evaluation.trees import write_tree
+from tests.evaluation.variants import uncounted
+from tests.segmentation.fakes import NoiseModel
+
+VOC = uncounted("voc21")
+PROTOCOL = SegmentationProtocol(short_side=28, long_cap=128, crop=28, stride=14, templates=TemplateSet.PLAIN)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_tree(folder, VOC)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def histogram(root: Path) -> ScoreHistogram:
+    return gather_scores(Segmenter(NoiseModel(), PROTOCOL), VOC, root, list_stems(VOC, root))
+
+
+@pytest.mark.parametrize("bins", [0, 240, 290, 320, 400])
+def test_every_point_of_the_curve_is_an_evaluation_with_that_threshold(
+    histogram: ScoreHistogram, root: Path, bins: int
+) -> None:
+    protocol = replace(PROTOCOL, threshold=float(np.float32(histogram.edges[bins])))
+    result = evaluate_benchmark(Segmenter(NoiseModel(), protocol), VOC, root)
+    assert np.array_equal(histogram.matrix(bins), result.matrix)
+    assert histogram.curve()[bins] == result.scores.miou
+
+
+def test_the_area_under_the_roc_is_that_of_all_pairs() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 3, (6, 3, 3))
+    background = np.repeat(np.arange(6), pixels[:, 0].sum(axis=1))
+    named = np.repeat(np.arange(6), pixels[:, 1:].sum(axis=(1, 2)))
+    pairs = [1.0 if n > b else 0.5 if n == b else 0.0 for n in named for b in background]
+    assert ScoreHistogram(pixels, np.linspace(0, 1, 7)).auroc() == pytest.approx(np.mean(pairs))
+    assert np.isnan(ScoreHistogram(np.zeros((6, 3, 3), dtype=np.int64), np.linspace(0, 1, 7)).auroc())
+
+
+def test_risk_is_what_is_wrong_among_the_answered(histogram: ScoreHistogram) -> None:
+    coverage, risk = histogram.risk_coverage()
+    right = np.trace(histogram.pixels.sum(axis=0))
+    assert coverage[-1] == 1.0
+    assert risk[-1] == pytest.approx(1 - right / histogram.pixels.sum())
+    assert np.all(np.diff(coverage) >= 0)
+
+
+def test_a_calibration_holds_for_its_model_and_protocol_and_other_images_only(tmp_path: Path) -> None:
+    record = calibration_record(PROTOCOL, {"weights": "f00"}, VOC, ["a", "b"], {"threshold": 0.3, "miou": 0.5})
+    path = tmp_path / "threshold.json"
+    path.write_text(json.dumps(record))
+    model = {"weights": "f00"}
+    assert calibrated(path, PROTOCOL, model, [(VOC, ["c"])]).threshold == 0.3
+    assert calibrated(path, replace(PROTOCOL, names="synonyms"), model, [(VOC, ["c"])]).names == "synonyms"
+    with pytest.raises(UserError, match=r"made for another model \(f00, not bad\)"):
+        calibrated(path, PROTOCOL, {"weights": "bad"}, [(VOC, ["c"])])
+    with pytest.raises(UserError, match="made with another templates"):
+        calibrated(path, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, [(VOC, ["c"])])
+    with pytest.raises(
+        UserError, match="chosen on 1 of the images of voc20 that are evaluated; calibrate on a training"
+    ):
+        calibrated(path, PROTOCOL, model, [(uncounted("voc20"), ["b", "c"])])
+    path.write_text("{}")
+    with pytest.raises(UserError, match="not written by"):
+        calibrated(path, PROTOCOL, model, [(VOC, ["c"])])
+
+
+def test_a_benchmark_without_background_is_refused(root: Path) -> None:
+    with pytest.raises(UserError, match="voc20 has no background"):
+        gather_scores(Segmenter(NoiseModel(), PROTOCOL), uncounted("voc20"), root, [])
+
+
+def test_the_command_is_listed() -> None:
+    with pytest.raises(UserError, match="data-root"):
+        run(["calibrate", "model"])
