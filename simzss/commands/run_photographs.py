@@ -9,10 +9,10 @@ from rich.console import Console
 
 from simzss.io.configs import Kind, find_config
 from simzss.photographs.material import Material
-from simzss.photographs.results import draw_overlays, results_of, to_table, write_results
-from simzss.photographs.rows import FURTHER, MAIN
-from simzss.photographs.run import run_photographs
+from simzss.photographs.pipeline import run_photographs
+from simzss.photographs.record import as_record, draw_pictures, summary_table, write_results
 from simzss.photographs.training import Trainings
+from simzss.photographs.variants import FURTHER, MAIN
 from simzss.segmentation.protocol import load_protocol
 
 
@@ -49,10 +49,10 @@ def photographs(  # noqa: PLR0913  # one argument per option
     extra = tuple(f"--{pair}" for pair in fit or ())
     trainings = Trainings(output, material, chosen, find_config(Kind.TRAIN, recipe), epochs, seeds, extra)
     settings = load_protocol(protocol)
-    outcome = run_photographs(trainings, settings)
-    record = results_of(outcome)
+    findings = run_photographs(trainings, settings)
+    record = as_record(findings)
     write_results(output / "results.json", record)
-    draw_overlays(outcome, settings, output / "photographs.png")
+    draw_pictures(findings, settings, output / "photographs.png")
     console = Console()
-    console.print(to_table(record))
+    console.print(summary_table(record))
     console.print(f"{record['seconds']['total']:.0f} seconds; wrote {output}/results.json and photographs.png")

@@ -21,7 +21,7 @@ from simzss.evaluation.dataset import list_stems
 from simzss.io.images import read_image
 from simzss.model import AlignedModel, load_model
 from simzss.objectives.simzss import SimZSS
-from simzss.photographs.material import Part
+from simzss.photographs.material import Split
 from simzss.photographs.scores import CHANCE, Question, Score, answer
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
@@ -50,12 +50,12 @@ class _Group:
     vectors: Vectors = field(default_factory=dict)
 
 
-def evaluate(
+def score_all(
     models: Mapping[str, Sequence[Path]],
     free: Sequence[Float[Tensor, "concepts dim"]],
     protocol: SegmentationProtocol,
     asked: Sequence[Question],
-    learnt_on: Mapping[str, Part],
+    learnt_on: Mapping[str, Split],
     main: Container[str],
 ) -> Scores:
     """The scores of all; those of the main rows and the probes a second time, with the context of the image.
@@ -72,7 +72,7 @@ def evaluate(
     first = next(iter(groups.values()))
     for seed, own in enumerate(free):
         first.vectors[f"{FREE}@{seed}"] = {
-            question.part.benchmark.key: _of_bank(own, first.model.bank, question.part.benchmark.names)
+            question.split.benchmark.key: _of_bank(own, first.model.bank, question.split.benchmark.names)
             for question in asked
         }
     first.vectors |= _probes(_segmenter(first.model, protocol), learnt_on)
@@ -97,7 +97,7 @@ def _groups(
     models: Mapping[str, Sequence[Path]], protocol: SegmentationProtocol, asked: Sequence[Question]
 ) -> dict[str, _Group]:
     groups: dict[str, _Group] = {}
-    parts = {question.part.benchmark.key: question.part.benchmark for question in asked}
+    parts = {question.split.benchmark.key: question.split.benchmark for question in asked}
     for row, paths in models.items():
         for seed, path in enumerate(paths):
             model = load_model(path)
@@ -122,7 +122,7 @@ def _of_bank(vectors: Float[Tensor, "concepts dim"], bank: ConceptBank | None, n
     return ClassEmbeddings(vectors[[concept for _, concept in known]], torch.tensor([number for number, _ in known]))
 
 
-def _probes(segmenter: Segmenter, learnt_on: Mapping[str, Part]) -> Vectors:
+def _probes(segmenter: Segmenter, learnt_on: Mapping[str, Split]) -> Vectors:
     """Class vectors made with masks."""
     found: Vectors = {}
     for key, part in learnt_on.items():

@@ -49,19 +49,19 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """Photographs to learn from or to report on: a benchmark and its data root."""
 
     benchmark: Benchmark
     root: Path
 
 
-def voc_part(root: Path, key: str) -> Part:
+def voc_split(root: Path, key: str) -> Split:
     """VOC 2012's 20 classes without background, however many photographs of it are there."""
-    return Part(replace(load_benchmark("voc20"), key=key, count=None), root)
+    return Split(replace(load_benchmark("voc20"), key=key, count=None), root)
 
 
-def coco_part(root: Path, split: str, folder: Path) -> Part:
+def coco_split(root: Path, split: str, folder: Path) -> Split:
     """The instances of a split of COCO as label maps, drawn into `folder`.
 
     Raises:
@@ -91,7 +91,7 @@ def coco_part(root: Path, split: str, folder: Path) -> Part:
         variants={name: _without_background(words) for name, words in objects.variants.items()},
         count=None,
     )
-    return Part(described, folder)
+    return Split(described, folder)
 
 
 @contextmanager

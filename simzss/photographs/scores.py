@@ -17,7 +17,7 @@ from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix
 from simzss.evaluation.runner import class_sets_task
 from simzss.evaluation.task import count_images, totals
-from simzss.photographs.material import Part
+from simzss.photographs.material import Split
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import Segmenter
 
@@ -32,7 +32,7 @@ class Question:
     """Some classes of a part, told apart from each other."""
 
     name: str
-    part: Part
+    split: Split
     answers: tuple[int, ...]
     """Classes that may be answered; photographs are scored where they show one of these."""
     averaged: tuple[int, ...]
@@ -49,7 +49,7 @@ class Score:
     """Of every class that may be answered; None where no photograph shows it."""
 
 
-def questions(voc: Part, coco: Part, mentions: Mapping[str, int]) -> list[Question]:
+def questions(voc: Split, coco: Split, mentions: Mapping[str, int]) -> list[Question]:
     """All of them.
 
     Args:
@@ -58,8 +58,8 @@ def questions(voc: Part, coco: Part, mentions: Mapping[str, int]) -> list[Questi
         mentions: How often training captions mention a name, as the benchmarks write it.
     """
 
-    def often(part: Part, times: int) -> tuple[int, ...]:
-        return tuple(i for i, name in enumerate(part.benchmark.names) if mentions.get(name, 0) >= times)
+    def often(split: Split, times: int) -> tuple[int, ...]:
+        return tuple(i for i, name in enumerate(split.benchmark.names) if mentions.get(name, 0) >= times)
 
     names = voc.benchmark.names
     every, things = tuple(range(len(names))), tuple(range(len(coco.benchmark.names)))
@@ -84,13 +84,13 @@ def answer(
         vectors: For every name, the class vectors by the key of a benchmark.
     """
     scores: dict[str, dict[str, Score]] = {question.name: {} for question in asked}
-    for key in dict.fromkeys(question.part.benchmark.key for question in asked):
-        here = [question for question in asked if question.part.benchmark.key == key]
-        part = here[0].part
+    for key in dict.fromkeys(question.split.benchmark.key for question in asked):
+        here = [question for question in asked if question.split.benchmark.key == key]
+        split = here[0].split
         looks = [(name, answers) for answers in dict.fromkeys(q.answers for q in here) for name in vectors]
         sets = [only(vectors[name][key], answers) for name, answers in looks]
-        stems = list_stems(part.benchmark, part.root)
-        task = class_sets_task(segmenter, [part.benchmark] * len(sets), sets, part.root, stems)
+        stems = list_stems(split.benchmark, split.root)
+        task = class_sets_task(segmenter, [split.benchmark] * len(sets), sets, split.root, stems)
         found = dict(zip(looks, totals(task, count_images(task, threads=2), stems), strict=True))
         for question in here:
             for name in vectors:
@@ -121,7 +121,7 @@ def score_of(matrix: Matrix, question: Question) -> Score:
     shown = matrix.sum(axis=1) > 0
     iou = {number: float(hits[number] / union[number]) for number in question.answers if shown[number]}
     averaged = [iou[number] for number in question.averaged if number in iou]
-    names = question.part.benchmark.names
+    names = question.split.benchmark.names
     return Score(
         miou=float(np.mean(averaged)) if averaged else float("nan"),
         pixel_accuracy=float(hits[list(question.answers)].sum() / max(1, rows.sum())),

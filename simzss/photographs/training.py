@@ -21,7 +21,7 @@ from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.errors import UserError
 from simzss.photographs.free_vectors import free_vectors
 from simzss.photographs.material import Material
-from simzss.photographs.rows import Bank, Concepts, Row
+from simzss.photographs.variants import Bank, Concepts, Variant
 from simzss.training.fit import fit, quiet_lightning, read
 
 MINED_AT_LEAST, MINED_AT_MOST = 50, 1000
@@ -35,7 +35,7 @@ class Trainings:
     folder: Path
     """For concept tables, features and models."""
     material: Material
-    rows: Mapping[str, Row]
+    rows: Mapping[str, Variant]
     recipe: Path
     """Of `simzss fit`."""
     epochs: int
@@ -49,7 +49,7 @@ class Trainings:
         """The seeds that a row is trained with."""
         return range(1 if self.rows[row].shortened else self.seeds)
 
-    def arguments(self, row: Row, seed: int) -> list[str]:
+    def arguments(self, row: Variant, seed: int) -> list[str]:
         """What `simzss fit` is told, but for the folder of the run."""
         settings = {
             "--config": self.recipe,
@@ -64,7 +64,7 @@ class Trainings:
         return [*(f"{key}={value}" for key, value in settings.items()), *self.extra, *row.arguments]
 
 
-def extract_concepts(trainings: Trainings, concepts: Concepts) -> None:
+def make_concept_table(trainings: Trainings, concepts: Concepts) -> None:
     """The concept table of the training captions."""
     material = trainings.material
     corpus = open_corpus(str(material.captions))
@@ -81,7 +81,7 @@ def extract_concepts(trainings: Trainings, concepts: Concepts) -> None:
     extract(Plan(corpus, recipe), trainings.folder / concepts.folder)
 
 
-def train(trainings: Trainings, name: str, seed: int) -> Path:
+def train_variant(trainings: Trainings, name: str, seed: int) -> Path:
     """Train a row, unless that was done before; the folder of the model."""
     run = trainings.folder / name / f"seed-{seed}"
     if (run / "model").is_dir():

@@ -9,13 +9,13 @@ from PIL import Image
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems, read_sample
 from simzss.evaluation.labels import IGNORE
-from simzss.photographs.material import coco_part, heldout_pairs, voc_part
+from simzss.photographs.material import coco_split, heldout_pairs, voc_split
 from tests.photographs.tiny import expected_mask, write_coco
 
 
 def test_instances_become_a_benchmark(tmp_path: Path) -> None:
     write_coco(tmp_path / "coco")
-    part = coco_part(tmp_path / "coco", "val2017", tmp_path / "drawn")
+    part = coco_split(tmp_path / "coco", "val2017", tmp_path / "drawn")
     stems = list_stems(part.benchmark, part.root)
     assert stems == ["000000000001", "000000000002"]
     first, second = (read_sample([part.benchmark], part.root, stem) for stem in stems)
@@ -29,19 +29,19 @@ def test_instances_become_a_benchmark(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no instances at .*instances_val2017\.json"):
-        coco_part(tmp_path, "val2017", tmp_path / "drawn")
+        coco_split(tmp_path, "val2017", tmp_path / "drawn")
     write_coco(tmp_path)
     (tmp_path / "val2017" / "000000000002.jpg").unlink()
-    part = coco_part(tmp_path, "val2017", tmp_path / "drawn")
+    part = coco_split(tmp_path, "val2017", tmp_path / "drawn")
     with pytest.raises(UserError, match=r"000000000002\.jpg is missing"):
         list_stems(part.benchmark, part.root)
     (tmp_path / "annotations" / "instances_val2017.json").write_text('{"images": [{}]}')
     with pytest.raises(UserError, match="no file of COCO's instances"):
-        coco_part(tmp_path, "val2017", tmp_path / "drawn")
+        coco_split(tmp_path, "val2017", tmp_path / "drawn")
 
 
 def test_a_missing_mask_of_voc_is_named(tmp_path: Path) -> None:
-    part = voc_part(tmp_path, "voc")
+    part = voc_split(tmp_path, "voc")
     listed = tmp_path / str(part.benchmark.split)
     listed.parent.mkdir(parents=True)
     listed.write_text("a\n")

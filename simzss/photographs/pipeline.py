@@ -19,11 +19,11 @@ from simzss.diagnostics.retrieval import Recall
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.io.files import write_atomically
-from simzss.photographs.evaluation import FREE, PROBES, Scores, evaluate, retrieve
-from simzss.photographs.material import Part, coco_part, heldout_pairs, voc_part
-from simzss.photographs.rows import MAIN, Concepts
+from simzss.photographs.evaluation import FREE, PROBES, Scores, retrieve, score_all
+from simzss.photographs.material import Split, coco_split, heldout_pairs, voc_split
 from simzss.photographs.scores import questions
-from simzss.photographs.training import Trainings, count_mentions, extract_concepts, train, train_free_vectors
+from simzss.photographs.training import Trainings, count_mentions, make_concept_table, train_free_vectors, train_variant
+from simzss.photographs.variants import MAIN, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol
 
 SETTINGS = "settings.json"
@@ -33,14 +33,14 @@ SETTINGS = "settings.json"
 class Photographs:
     """Those that are reported, and those whose masks may be looked at before."""
 
-    voc: Part
-    voc_tuning: Part
-    coco: Part
-    coco_tuning: Part
+    voc: Split
+    voc_tuning: Split
+    coco: Split
+    coco_tuning: Split
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Findings:
     """All that came out."""
 
     photographs: Photographs
@@ -55,7 +55,7 @@ class Outcome:
     settings: dict[str, Any]
 
 
-def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Outcome:
+def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Findings:
     """Everything.
 
     Raises:
@@ -63,15 +63,15 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Out
     """
     photographs = find_photographs(trainings)
     heldout = heldout_pairs(trainings.material.heldout)
-    settings = claim(trainings, protocol)
+    settings = claim_folder(trainings, protocol)
     seconds: dict[str, float] = {}
     with timed(seconds, "concepts"):
         for concepts in dict.fromkeys(row.concepts for row in trainings.rows.values()):
-            extract_concepts(trainings, concepts)
+            make_concept_table(trainings, concepts)
     models: dict[str, list[Path]] = {}
     for name in trainings.rows:
         with timed(seconds, f"train {name}"):
-            models[name] = [train(trainings, name, seed) for seed in trainings.seeds_of(name)]
+            models[name] = [train_variant(trainings, name, seed) for seed in trainings.seeds_of(name)]
     first = next(iter(models))
     with timed(seconds, "free vectors"):
         free = [train_free_vectors(trainings, first, seed) for seed in trainings.seeds_of(first)]
@@ -79,28 +79,28 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Out
     mentions = count_mentions(trainings.folder / Concepts().folder, [*voc.benchmark.names, *coco.benchmark.names])
     learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
     with timed(seconds, "evaluation"):
-        scores = evaluate(models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES})
+        scores = score_all(models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES})
     with timed(seconds, "retrieval"):
         images = trainings.material.images
         recalls = {row: [retrieve(path, heldout, images) for path in paths] for row, paths in models.items()}
-    return Outcome(photographs, models, scores, recalls, mentions, seconds, settings)
+    return Findings(photographs, models, scores, recalls, mentions, seconds, settings)
 
 
 def find_photographs(trainings: Trainings) -> Photographs:
     """All photographs with masks; what is missing is told before anything is computed."""
     material, folder = trainings.material, trainings.folder / "coco"
     found = Photographs(
-        voc_part(material.voc, "voc"),
-        voc_part(material.tuning, "voc_tuning"),
-        coco_part(material.coco, "val2017", folder),
-        coco_part(material.coco, "train2017", folder),
+        voc_split(material.voc, "voc"),
+        voc_split(material.tuning, "voc_tuning"),
+        coco_split(material.coco, "val2017", folder),
+        coco_split(material.coco, "train2017", folder),
     )
     for part in (found.voc, found.voc_tuning, found.coco, found.coco_tuning):
         list_stems(part.benchmark, part.root)
     return found
 
 
-def claim(trainings: Trainings, protocol: SegmentationProtocol) -> dict[str, Any]:
+def claim_folder(trainings: Trainings, protocol: SegmentationProtocol) -> dict[str, Any]:
     """All that decides the numbers, written into the folder of the run.
 
     Raises:

@@ -18,7 +18,7 @@ from simzss.evaluation.dataset import read_ahead, read_sample
 from simzss.evaluation.labels import IGNORE
 from simzss.io.files import write_atomically
 from simzss.model import load_model
-from simzss.photographs.run import Outcome
+from simzss.photographs.pipeline import Findings
 from simzss.photographs.scores import Score
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.segmentation.render import Panel, PanelRow, draw, save_png
@@ -69,17 +69,17 @@ PIXELS = 170
 PICTURED = {"simzss": "SimZSS", "global_only": "without the concept loss"}
 
 
-def results_of(outcome: Outcome) -> Record:
+def as_record(findings: Findings) -> Record:
     """All numbers, ready for JSON: mean and spread (population standard deviation) over the seeds."""
     record: Record = {"voc": {}, "coco": {}}
-    for question, by_name in outcome.scores.items():
+    for question, by_name in findings.scores.items():
         data, _, key = question.partition("/")
         record[data][key] = {name: _summary(scores) for name, scores in by_name.items()}
     return record | {
-        "retrieval": {row: _recall(recalls) for row, recalls in outcome.recalls.items()},
-        "mentions": outcome.mentions,
-        "seconds": {**outcome.seconds, "total": sum(outcome.seconds.values())},
-        "settings": outcome.settings,
+        "retrieval": {row: _recall(recalls) for row, recalls in findings.recalls.items()},
+        "mentions": findings.mentions,
+        "seconds": {**findings.seconds, "total": sum(findings.seconds.values())},
+        "settings": findings.settings,
     }
 
 
@@ -88,7 +88,7 @@ def write_results(path: Path, record: Record) -> None:
     write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
-def to_table(record: Record) -> Table:
+def summary_table(record: Record) -> Table:
     """Mean IoU by question, and pixel accuracy over the names that captions mention, in percent."""
     table = Table("class vectors", *HEADS, "coco/seen pixels", "person", title="real photographs, mIoU in percent")
     for name in record["voc"]["five"]:
@@ -104,9 +104,9 @@ def to_table(record: Record) -> Table:
     return table
 
 
-def draw_overlays(outcome: Outcome, protocol: SegmentationProtocol, path: Path) -> None:
+def draw_pictures(findings: Findings, protocol: SegmentationProtocol, path: Path) -> None:
     """Photograph, truth, SimZSS and the same without the concept loss, for some photographs of COCO, in open words."""
-    part = outcome.photographs.coco
+    part = findings.photographs.coco
     words = [word.split("|") for word in WORDS]
     names = [each[0] for each in words]
     stems = [stem for stem in SHOWN if (part.root / part.benchmark.images.format(stem=stem)).is_file()]
@@ -115,7 +115,7 @@ def draw_overlays(outcome: Outcome, protocol: SegmentationProtocol, path: Path) 
     segmenters = {
         row: Segmenter(model, protocol, 8, Precision.AUTOMATIC.is_half(model.device))
         for row in PICTURED
-        for model in [load_model(outcome.models[row][0])]
+        for model in [load_model(findings.models[row][0])]
     }
     classes = {row: segmenter.class_embeddings(words) for row, segmenter in segmenters.items()}
     rows = []

@@ -9,10 +9,10 @@ import pytest
 
 from simzss.errors import UserError
 from simzss.photographs import training
-from simzss.photographs.results import draw_overlays, results_of, to_table, write_results
-from simzss.photographs.rows import FURTHER, MAIN, RELEASED, Concepts, Row
-from simzss.photographs.run import run_photographs
+from simzss.photographs.pipeline import run_photographs
+from simzss.photographs.record import as_record, draw_pictures, summary_table, write_results
 from simzss.photographs.training import Trainings
+from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
 from tests.photographs.tiny import write_material
 
@@ -20,7 +20,7 @@ ROWS = {
     **MAIN,
     "route_gazetteer": FURTHER["route_gazetteer"],
     "statistics_openai": FURTHER["statistics_openai"],
-    "pacl": Row("PACL", tuple(argument.replace("352", "16") for argument in FURTHER["pacl"].arguments)),
+    "pacl": Variant("PACL", tuple(argument.replace("352", "16") for argument in FURTHER["pacl"].arguments)),
 }
 
 
@@ -41,8 +41,8 @@ def protocol() -> SegmentationProtocol:
 def test_everything_is_made_and_a_second_start_trains_nothing(
     trainings: Trainings, protocol: SegmentationProtocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcome = run_photographs(trainings, protocol)
-    record = results_of(outcome)
+    findings = run_photographs(trainings, protocol)
+    record = as_record(findings)
     write_results(trainings.folder / "results.json", record)
     record = json.loads((trainings.folder / "results.json").read_text())
     names = {f"{row}/{token}" for row in ROWS for token in ("eos", "mention")}
@@ -58,15 +58,15 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     assert record["voc"]["five"]["simzss/eos"]["miou"]["spread"] is not None
     assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
     assert record["mentions"]["dog"] > 0
-    assert to_table(record).row_count == len(every)
-    draw_overlays(outcome, protocol, trainings.folder / "photographs.png")
+    assert summary_table(record).row_count == len(every)
+    draw_pictures(findings, protocol, trainings.folder / "photographs.png")
 
     def never(*_: object) -> Path:
         raise AssertionError("trained again")
 
     monkeypatch.setattr(training, "fit", never)
-    again = results_of(run_photographs(trainings, protocol))
-    assert again["coco"] == results_of(outcome)["coco"]
+    again = as_record(run_photographs(trainings, protocol))
+    assert again["coco"] == as_record(findings)["coco"]
     with pytest.raises(UserError, match="holds a run with other settings"):
         run_photographs(replace(trainings, epochs=3), protocol)
 

@@ -42,7 +42,7 @@ class Concepts:
 
 
 @dataclass(frozen=True)
-class Row:
+class Variant:
     """One training."""
 
     meaning: str
@@ -66,19 +66,19 @@ RELEASED = {
 }
 """The switches of `as_released.yaml` that this backbone has."""
 
-MAIN: Mapping[str, Row] = {
-    "simzss": Row("SimZSS: both losses", shortened=False),
-    "global_only": Row("without the concept loss", (f"{SETTING}.concept_weight=0",), shortened=False),
+MAIN: Mapping[str, Variant] = {
+    "simzss": Variant("SimZSS: both losses", shortened=False),
+    "global_only": Variant("without the concept loss", (f"{SETTING}.concept_weight=0",), shortened=False),
 }
-FURTHER: Mapping[str, Row] = {
-    "simzss_third": Row("SimZSS at a third of the steps"),
-    "global_only_third": Row("without the concept loss, a third", (f"{SETTING}.concept_weight=0",)),
-    "weight_005": Row("the paper's weight of the concept loss", (f"{SETTING}.concept_weight=0.05",)),
-    **{name: Row(f"released: {name}", (argument,)) for name, argument in RELEASED.items()},
-    "as_released": Row("all switches of the released code", tuple(RELEASED.values())),
-    "bank_mined_without": Row("bank mined, test names kept out", concepts=Concepts(Bank.MINED_WITHOUT)),
-    "bank_mined": Row("bank mined freely", concepts=Concepts(Bank.MINED)),
-    "route_gazetteer": Row("gazetteer in place of the parser", concepts=Concepts(gazetteer=True)),
-    "match_fallback": Row("parser with fallback to the head", concepts=Concepts(match=Match.HEAD_FALLBACK)),
-    "pacl": Row("PACL", (f"{OBJECTIVE}=PACL", f"{SETTING}.vision_width=352", f"{SETTING}.text_width=352")),
+FURTHER: Mapping[str, Variant] = {
+    "simzss_third": Variant("SimZSS at a third of the steps"),
+    "global_only_third": Variant("without the concept loss, a third", (f"{SETTING}.concept_weight=0",)),
+    "weight_005": Variant("the paper's weight of the concept loss", (f"{SETTING}.concept_weight=0.05",)),
+    **{name: Variant(f"released: {name}", (argument,)) for name, argument in RELEASED.items()},
+    "as_released": Variant("all switches of the released code", tuple(RELEASED.values())),
+    "bank_mined_without": Variant("bank mined, test names kept out", concepts=Concepts(Bank.MINED_WITHOUT)),
+    "bank_mined": Variant("bank mined freely", concepts=Concepts(Bank.MINED)),
+    "route_gazetteer": Variant("gazetteer in place of the parser", concepts=Concepts(gazetteer=True)),
+    "match_fallback": Variant("parser with fallback to the head", concepts=Concepts(match=Match.HEAD_FALLBACK)),
+    "pacl": Variant("PACL", (f"{OBJECTIVE}=PACL", f"{SETTING}.vision_width=352", f"{SETTING}.text_width=352")),
 }
