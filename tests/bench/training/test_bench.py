@@ -11,7 +11,6 @@ from PIL import Image
 
 from simzss import cli
 from simzss.bench.training.command import _parts_table
-from simzss.bench.training.hardware_floors import FLOORS
 from simzss.bench.training.naive_loop import compare_with_naive
 from simzss.bench.training.parts import Bench, Part
 from simzss.bench.training.ratios import padded
@@ -82,24 +81,6 @@ def test_memory_is_that_of_the_step_and_not_of_the_parent() -> None:
     ballast = torch.ones(2**28)  # 1 GB, which a child's resource.getrusage would tell as its own
     assert step_memory(SMALLEST, CPU).measured < 0.5
     del ballast
-
-
-def test_floors_are_those_of_the_design() -> None:
-    recipe = Shapes()
-    seconds = {
-        name: floor.seconds(recipe.images if name in {"decode and crop", "backbone"} else recipe.pairs)
-        for name, floor in FLOORS.items()
-    }
-    assert seconds == pytest.approx(
-        {
-            "decode and crop": 19.2,
-            "backbone": 7.0,
-            "reading features": 0.37,
-            "text forward and backward": 15.7,
-            "losses": 0.37,
-        },
-        rel=0.02,
-    )
 
 
 def test_shares_of_the_floor_are_told_on_an_h200_only() -> None:
