@@ -13,6 +13,8 @@ process's loss must depend on the result, if only by a factor of zero, or the ot
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -31,14 +33,32 @@ def join_processes() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """As if this were the only process: for work that may fail in one of them, and whose result is thrown away."""
+    global _alone  # noqa: PLW0603
+    _alone = True
+    try:
+        yield
+    finally:
+        _alone = False
+
+
+_alone = False
+
+
+def _in_group() -> bool:
+    return not _alone and distributed.is_available() and distributed.is_initialized()
+
+
 def world_size() -> int:
     """Number of processes; 1 where torch.distributed is not in use."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    return distributed.get_world_size() if _in_group() else 1
 
 
 def rank() -> int:
     """Index of this process, from 0."""
-    return distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+    return distributed.get_rank() if _in_group() else 0
 
 
 def barrier() -> None:

@@ -95,11 +95,6 @@ class Chunk:
     """Length of the longest of these captions."""
     mentions: slice
 
-    @property
-    def all_tokens(self) -> int:
-        """Tokens that are encoded, padding included."""
-        return (self.rows.stop - self.rows.start) * self.tokens
-
 
 @dataclass
 class ConceptMentions(_TensorData):

@@ -5,6 +5,7 @@ padded to their own longest caption: a COCO caption has 13.5 tokens on average, 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -89,6 +90,13 @@ def make_batch(
         mentions=ConceptMentions(caption, concept, start, end, num_concepts),
         chunks=tuple(_chunks(lengths, counts, chunk_size or len(rows))),
     )
+
+
+def rechunked(batch: CaptionBatch, chunk_size: int, end_id: int) -> CaptionBatch:
+    """The same batch in chunks of another size; `end_id` is the tokenizer's end token."""
+    lengths = (batch.ids == end_id).int().argmax(dim=1) + 1
+    counts = torch.bincount(batch.mentions.caption, minlength=len(batch.ids))
+    return replace(batch, chunks=tuple(_chunks(lengths.cpu().numpy(), counts.cpu().numpy(), chunk_size)))
 
 
 def _items(

@@ -108,7 +108,7 @@ def _choose(nbytes: int, device: torch.device, room: float | None = None) -> Pla
     host = psutil.virtual_memory().available / 2
     if device.type == "cuda" and share < (torch.cuda.mem_get_info(device)[0] / 2 if room is None else room):
         mine = Placement.gpu
-    elif share_here < host and (device.type == "cuda" or room is None or share < room):
+    elif share_here < host:
         mine = Placement.host
     else:
         mine = Placement.disk

@@ -32,8 +32,6 @@ class Objective(nn.Module, ABC):
     """Whether the vision backbone is trained too; its features can then not be cached."""
     patch_drop = 0.0
     """Share of an image's patches that a trained backbone does not see in training."""
-    memory_is_counted = False
-    """Whether `simzss.training.memory_plan` knows what the loss holds."""
 
     def embed_captions(self, text: TextFeatures, mentions: ConceptMentions) -> CaptionEmbeddings:
         """What the loss sees of the captions, using the rows of this batch only: captions, and means over mentions."""

@@ -65,8 +65,6 @@ class SimZSS(ContrastiveObjective):
         target: What the concept loss takes for the truth.
     """
 
-    memory_is_counted = True
-
     def __init__(
         self,
         concept_weight: float = 0.05,

@@ -124,8 +124,7 @@ class Export(Callback):
             "pairs_per_second": (trainer.global_step - self.first_step) * data.batch_size / seconds,
             "device": str(trainer.strategy.root_device),
             "processes": trainer.world_size,
-            "chunk_size": data.chunk_size,
-            "kept_tokens": alignment(pl_module).kept_tokens,
+            "chunk_size": alignment(pl_module).chunk_size,
             "last": {name: value for name, value in last.items() if math.isfinite(value)},
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")

@@ -77,7 +77,7 @@ class FitCLI(LightningCLI):
             "--max_memory",
             type=float | None,
             default=None,
-            help="GB that each process may take on its accelerator; chunks and cached features are chosen to fit.",
+            help="GB that the tensors of each process may take on its GPU; does not change the result.",
         )
         parser.add_argument("--compile", type=bool, default=False, help="Compile the blocks of the text encoder.")
         parser.add_argument("--tensorboard", type=bool, default=False, help="Log for TensorBoard too.")
@@ -192,8 +192,9 @@ def _fit(cli: FitCLI) -> Path:
         raise UserError(str(error).rpartition(f"{UserError.__module__}.UserError: ")[2]) from error
     except torch.OutOfMemoryError as error:
         raise UserError(
-            "the accelerator is out of memory: lower data.chunk_size, set data.cache to host or disk if it is used, use"
-            f" more processes, or set max_memory where it is known (none of these changes the result): {error}"
+            f"the accelerator is out of memory with chunks of {cli.model.chunk_size}: go on with --resume=true and a"
+            " lower data.chunk_size, with data.cache on host or disk, or with more processes (none of these changes the"
+            f" result): {error}"
         ) from error
     return run / MODEL
 

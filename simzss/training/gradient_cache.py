@@ -11,8 +11,6 @@ with torch's checkpointing, which recomputes inside the same backward pass: para
 DistributedDataParallel and mixed precision work unchanged.
 """
 
-from itertools import accumulate
-
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -24,16 +22,13 @@ from simzss.objectives.base import Objective
 from simzss.types import CaptionBatch, CaptionEmbeddings, Chunk, ImageFeatures, TextFeatures
 
 
-def encode_captions_chunked(
-    encoder: TextEncoder, objective: Objective, batch: CaptionBatch, kept_tokens: int = 0
-) -> CaptionEmbeddings:
+def encode_captions_chunked(encoder: TextEncoder, objective: Objective, batch: CaptionBatch) -> CaptionEmbeddings:
     """Embed the captions of a batch chunk by chunk, in full precision, whatever the encoder runs in.
 
     Args:
         encoder: Encodes the captions.
         objective: Says what the loss sees of them.
         batch: The captions and their chunks. A single chunk is never encoded again.
-        kept_tokens: Tokens whose activations there is memory for: as many chunks are not encoded again either.
     """
 
     def embed(chunk: Chunk) -> tuple[Tensor, Tensor]:
@@ -42,10 +37,9 @@ def encode_captions_chunked(
             captions = objective.embed_captions(text.float(), batch.mentions.within(chunk))
         return captions.caption, captions.mentions
 
-    so_far = accumulate(chunk.all_tokens for chunk in batch.chunks)
-    kept = max(sum(tokens <= kept_tokens for tokens in so_far), len(batch.chunks) == 1)
-    parts = [embed(chunk) for chunk in batch.chunks[:kept]]
-    parts += [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks[kept:]]
+    if len(batch.chunks) == 1:
+        return CaptionEmbeddings(*embed(batch.chunks[0]))
+    parts = [checkpoint(embed, chunk, use_reentrant=False) for chunk in batch.chunks]
     caption, mentions = zip(*parts, strict=True)
     return CaptionEmbeddings(torch.cat(caption), torch.cat(mentions))
 

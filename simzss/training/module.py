@@ -3,26 +3,31 @@
 Nothing here knows which method is trained; see `simzss.objectives`.
 """
 
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch.nn.functional import pad
 
+from simzss.data.batches import rechunked
 from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement
-from simzss.distributed import all_sum, world_size
+from simzss.distributed import all_sum, alone, world_size
 from simzss.errors import UserError
 from simzss.model import AlignedModel, load_trained
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives import Objective
 from simzss.training.gradient_cache import encode_captions_chunked, encode_images_chunked
-from simzss.training.memory_budget import bytes_beside, stay_within
+from simzss.training.memory import cap_memory, largest_fitting
 from simzss.training.optim import OptimizerConfig, adamw, warmup_cosine
 from simzss.types import CaptionBatch, ImageFeatures, LossTerms
 
 PREFIX = "model."
+NEVER_OUT_OF_MEMORY = {"cpu"}
+"""Devices that raise no `torch.OutOfMemoryError`: there the machine swaps, or ends the process."""
 
 
 class Alignment(LightningModule):
@@ -47,8 +52,9 @@ class Alignment(LightningModule):
         self.config = optimizer
         self.features: FeatureCache | None = None
         self.max_memory: float | None = None
-        """GB that a process may take; set before the run."""
-        self.kept_tokens = 0
+        """GB that the tensors of a process may take on its accelerator; set before the run."""
+        self.chunk_size: int | None = None
+        """Captions encoded together; None until the first step."""
         self.strict_loading = False  # a frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
@@ -78,13 +84,10 @@ class Alignment(LightningModule):
     def _open_cache(self, device: torch.device) -> None:
         """Cache the features, within the memory that the run may take."""
         self.model.backbone.to(device)
-        if self.max_memory is None:
-            self.features = self.data.open_cache(self.model.backbone)
-            return
-        mixed = "mixed" in self.trainer.precision
-        plan = stay_within(self.max_memory, self.model, self.data, device, mixed=mixed)
-        self.features = self.data.open_cache(self.model.backbone, plan.room)
-        self.kept_tokens = plan.kept_tokens(bytes_beside(self.features, device))
+        room = None if self.max_memory is None else self.max_memory * 1e9 / 2
+        if self.max_memory is not None:
+            cap_memory(self.max_memory, device)
+        self.features = self.data.open_cache(self.model.backbone, room)
 
     @property
     def data(self) -> CaptionData:
@@ -96,22 +99,47 @@ class Alignment(LightningModule):
 
     def training_step(self, batch: CaptionBatch, batch_idx: int) -> torch.Tensor:
         """The loss of one global batch."""
-        terms = self.losses(batch)
+        if self.chunk_size is None:
+            self.chunk_size = self._fit_chunks(batch)
+        if self.chunk_size != self.data.chunk_size:
+            batch = rechunked(batch, self.chunk_size, self.data.pad_id)
+        terms = self.losses(batch, self._cached(batch))
         if is_logged(self.trainer, self.trainer.global_step + 1):
             self._watch(terms, batch)
         return terms.total
 
-    def losses(self, batch: CaptionBatch) -> LossTerms:
-        """Encode both sides and ask the objective; losses are computed in full precision."""
-        image = self._see(batch)
-        captions = encode_captions_chunked(self.model.text_encoder, self.model.objective, batch, self.kept_tokens)
+    def losses(self, batch: CaptionBatch, image: ImageFeatures | None) -> LossTerms:
+        """Encode what is not cached and ask the objective; losses are computed in full precision."""
+        objective = self.model.objective
+        if image is None:
+            image = encode_images_chunked(self.model.backbone, batch, objective.patch_drop)
+        captions = encode_captions_chunked(self.model.text_encoder, objective, batch)
         with torch.autocast(self.device.type, enabled=False):
-            return self.model.objective(image, captions, batch.mentions)
+            return objective(image, captions, batch.mentions)
 
-    def _see(self, batch: CaptionBatch) -> ImageFeatures:
-        if self.features is not None:
-            return self.features(batch.crop)
-        return encode_images_chunked(self.model.backbone, batch, self.model.objective.patch_drop)
+    def _cached(self, batch: CaptionBatch) -> ImageFeatures | None:
+        return None if self.features is None else self.features(batch.crop)
+
+    def _fit_chunks(self, batch: CaptionBatch) -> int:
+        """How many captions to encode together: as many as the data module says, or as many as memory allows."""
+        most = min(self.data.chunk_size or len(batch.ids), len(batch.ids))
+        if self.device.type in NEVER_OUT_OF_MEMORY:
+            return most
+        image = self._cached(batch)  # before: processes exchange rows, and a rehearsal may end in one of them only
+        ids, longest = batch.ids, int(self.data.tokens.lengths.max())
+        ids = pad(ids, (0, longest - ids.shape[1]), value=self.data.pad_id)
+        ids[-1, : longest - 1] = ids[-1, 0]
+        worst = replace(batch, ids=ids)
+        return largest_fitting(lambda size: self._rehearse(rechunked(worst, size, self.data.pad_id), image), most)
+
+    def _rehearse(self, batch: CaptionBatch, image: ImageFeatures | None) -> None:
+        """Take the gradient of this process's share alone, beside all that a step holds, and leave nothing behind."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        resumed = bool(self.trainer.optimizers[0].state)
+        moments = [] if resumed else [torch.empty_like(parameter) for parameter in 2 * trained]  # Adam's, made later
+        with alone():
+            torch.autograd.grad(self.losses(batch, image).total, trained, allow_unused=True)
+        del moments
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and cosine, stepped once per batch."""

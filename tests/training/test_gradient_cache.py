@@ -46,9 +46,7 @@ def rows() -> pa.Table:
 TOKENS = tokenise(rows(), TOKENIZER)
 
 
-def loss_and_gradients(
-    chunk_size: int | None, order: list[int], pad_to: int | None = None, kept: int = 0
-) -> dict[str, Tensor]:
+def loss_and_gradients(chunk_size: int | None, order: list[int], pad_to: int | None = None) -> dict[str, Tensor]:
     torch.manual_seed(0)
     encoder = TextEncoder(TextEncoderConfig(2, 16, 2), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM).double()
     objective = SimZSS(concept_weight=1.0).double()
@@ -59,7 +57,7 @@ def loss_and_gradients(
         batch.ids = torch.nn.functional.pad(batch.ids, (0, pad_to - batch.ids.shape[1]), value=TOKENIZER.end_id)
         batch.chunks = tuple(type(chunk)(chunk.rows, pad_to, chunk.mentions) for chunk in batch.chunks)
     image = ImageFeatures(cls[batch.crop], patches[batch.crop], (5, 1))
-    terms = objective(image, encode_captions_chunked(encoder, objective, batch, kept), batch.mentions)
+    terms = objective(image, encode_captions_chunked(encoder, objective, batch), batch.mentions)
     terms.total.backward()
     gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
     return {"loss": terms.total.detach(), "concept": terms.concept.detach(), **gradients}
@@ -69,42 +67,20 @@ PLAIN = list(range(len(CAPTIONS)))
 
 
 @pytest.mark.parametrize(
-    ("chunk_size", "order", "pad_to", "kept"),
+    ("chunk_size", "order", "pad_to"),
     [
-        (1, PLAIN, None, 0),
-        (2, PLAIN, None, 0),
-        (2, PLAIN, None, 20),
-        (1, PLAIN, None, 1000),
-        (4, [5, 2, 0, 3, 1, 4], None, 0),
-        (None, PLAIN, 77, 0),
-        (3, PLAIN[::-1], 77, 0),
+        (1, PLAIN, None),
+        (2, PLAIN, None),
+        (4, [5, 2, 0, 3, 1, 4], None),
+        (None, PLAIN, 77),
+        (3, PLAIN[::-1], 77),
     ],
 )
-def test_loss_and_every_gradient_stay_the_same(
-    chunk_size: int, order: list[int], pad_to: int | None, kept: int
-) -> None:
-    plain, other = loss_and_gradients(None, PLAIN), loss_and_gradients(chunk_size, order, pad_to, kept)
+def test_loss_and_every_gradient_stay_the_same(chunk_size: int | None, order: list[int], pad_to: int | None) -> None:
+    plain, other = loss_and_gradients(None, PLAIN), loss_and_gradients(chunk_size, order, pad_to)
     assert other.keys() == plain.keys()
     for name, expected in plain.items():
         torch.testing.assert_close(other[name], expected, rtol=1e-9, atol=1e-14, msg=name)
-
-
-@pytest.mark.parametrize(("kept", "encoded"), [(0, 6), (3, 6), (4, 5), (9, 4), (1000, 3)])
-def test_as_many_chunks_as_fit_are_encoded_once(kept: int, encoded: int) -> None:
-    none = torch.zeros(0, dtype=torch.long)
-    batch = CaptionBatch(
-        crop=torch.arange(6),
-        pixels=None,
-        ids=torch.full((6, 3), TOKENIZER.end_id),
-        mentions=ConceptMentions(none, none, none, none, len(NAMES)),
-        chunks=tuple(
-            Chunk(slice(2 * place, 2 * place + 2), length, slice(0, 0)) for place, length in enumerate((2, 2, 3))
-        ),
-    )
-    encoder, times = TextEncoder(TextEncoderConfig(1, 8, 2), TOKENIZER.vocabulary_size, TOKENIZER.end_id, DIM), []
-    encoder.register_forward_pre_hook(lambda *_: times.append(1))
-    encode_captions_chunked(encoder, SimZSS(), batch, kept).caption.sum().backward()
-    assert len(times) == encoded
 
 
 def photographs(together: int) -> CaptionBatch:

@@ -99,7 +99,6 @@ def _ratios_table(compared: Ratios, naive: NaiveComparison, memory: list[StepMem
     table.add_row("largest relative difference of their losses", f"{naive.loss_difference:.1e}")
     for each in memory:
         table.add_row(
-            f"memory of a step at batch {each.batch:,}, beyond weights and features; counted",
-            f"{each.measured:.2f} GB; {each.counted:.2f} GB",
+            f"memory of a step at batch {each.batch:,}, beyond weights and features", f"{each.gigabytes:.2f} GB"
         )
     return table

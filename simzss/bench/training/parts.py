@@ -7,7 +7,7 @@ items, and is marked as computed.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -86,11 +86,17 @@ class Bench:
         ]
         return [Part(name, unit, done / seconds, count) for name, unit, seconds, done, count in measured]
 
-    def step(self, batch: CaptionBatch, kept_tokens: int = 0) -> float:
-        """Losses of a batch and the gradient of the text encoder."""
+    def step(self, batch: CaptionBatch, *, keep: bool = False) -> float:
+        """Losses of a batch and the gradient of the text encoder; perhaps with all activations kept."""
         self.encoder.zero_grad()
+        apart = [replace(batch, chunks=(chunk,)) for chunk in batch.chunks]  # a single chunk is never encoded again
         with self.mixed():
-            captions = encode_captions_chunked(self.encoder, self.objective, batch, kept_tokens)
+            parts = [
+                encode_captions_chunked(self.encoder, self.objective, each) for each in (apart if keep else [batch])
+            ]
+        captions = CaptionEmbeddings(
+            torch.cat([part.caption for part in parts]), torch.cat([part.mentions for part in parts])
+        )
         loss = self.objective(self.image, captions, batch.mentions).total
         loss.backward()
         return float(loss.detach())

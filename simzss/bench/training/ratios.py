@@ -38,7 +38,7 @@ def ratios(bench: Bench) -> Ratios:
         for work in (
             partial(bench.step, grouped),
             partial(bench.step, long),
-            partial(bench.step, grouped, grouped.ids.numel()),
+            partial(bench.step, grouped, keep=True),
         )
     )
     text, padded_text = (bench.seconds(partial(bench.encode, batch)) for batch in (grouped, long))

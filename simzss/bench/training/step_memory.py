@@ -1,4 +1,4 @@
-"""Memory of a step beyond weights, their gradients and the image features: measured, and as a budget counts it."""
+"""Memory of a step beyond weights, their gradients and the image features."""
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -9,19 +9,16 @@ import psutil
 import torch
 
 from simzss.bench.training.parts import Bench
-from simzss.bench.training.synthetic_batches import VOCABULARY, Shapes
-from simzss.training.memory_plan import Workload, count
+from simzss.bench.training.synthetic_batches import Shapes
 
 
 @dataclass(frozen=True)
 class StepMemory:
-    """Of one step, in GB."""
+    """Of one step."""
 
     batch: int
     chunk: int
-    measured: float
-    counted: float
-    """By the formula of `simzss.training.memory_plan`, before what the allocator cannot use."""
+    gigabytes: float
 
 
 def step_memory(shapes: Shapes, device: torch.device) -> StepMemory:
@@ -41,9 +38,7 @@ def _measure(shapes: Shapes, device: torch.device) -> StepMemory:
         torch.cuda.reset_peak_memory_stats(device)
     bench.step(bench.batch)
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _peak_resident()
-    needs = count(_workload(bench), shapes.chunk)
-    counted = needs.losses + needs.chunk + needs.embedding
-    return StepMemory(shapes.batch, shapes.chunk, (peak - before) / 1e9, counted / 1e9)
+    return StepMemory(shapes.batch, shapes.chunk, (peak - before) / 1e9)
 
 
 def _now(device: torch.device) -> int:
@@ -54,25 +49,3 @@ def _peak_resident() -> int:
     """Of this process alone: what `resource.getrusage` tells begins with the peak of the parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
-def _workload(bench: Bench) -> Workload:
-    shapes, features = bench.shapes, bench.cache.features
-    return Workload(
-        batch=shapes.batch,
-        processes=1,
-        tokens=bench.batch.ids.shape[1],
-        mentions=len(bench.batch.mentions.concept) / shapes.batch,
-        concepts=shapes.concepts,
-        image_tokens=features.shape[1],
-        dim=features.shape[2],
-        feature_bytes=features.itemsize,
-        pixels=0,
-        layers=shapes.text.layers,
-        width=shapes.text.width,
-        vocabulary=VOCABULARY,
-        frozen=0,
-        trained=0,
-        mixed=bench.device.type == "cuda",
-        accelerator=bench.device.type == "cuda",
-    )
