@@ -33,7 +33,7 @@ from simzss.evaluation.labels import IGNORE
 from simzss.evaluation.metrics import Matrix, Scores, scores_of
 from simzss.evaluation.runner import class_sets_task
 from simzss.evaluation.spec import Benchmark
-from simzss.evaluation.task import choose, count_images, totals
+from simzss.evaluation.task import choose, totals
 from simzss.losses.concept import class_weights, concept_cross_entropy
 from simzss.modeling.backbone import ImageBackbone
 from simzss.modeling.pooling import similarity_pool
@@ -225,7 +225,7 @@ def evaluate_vectors(
     """One confusion matrix per set of class vectors, from one pass of the backbone."""
     class_sets = [ClassEmbeddings.of_vectors(each) for each in vectors]
     task = class_sets_task(segmenter, [benchmark] * len(vectors), class_sets, root, stems)
-    return [result.matrix for result in totals(task, count_images(task), stems)]
+    return [result.matrix for result in totals(task, stems)]
 
 
 def chance(labelled: np.ndarray) -> Matrix:

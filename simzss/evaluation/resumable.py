@@ -12,12 +12,21 @@ from pathlib import Path
 
 import torch
 
-from simzss.distributed import all_sum, rank, world_size
+from simzss.distributed import rank, world_size
 from simzss.evaluation.counts import ImageCounts, read_shard, read_stamps, total, write_shard
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Counts
 from simzss.evaluation.spec import Benchmark, check_keys, group_by_images
-from simzss.evaluation.task import BenchmarkResult, Column, Scorer, Task, choose, count_images, result_of
+from simzss.evaluation.task import (
+    BenchmarkResult,
+    Column,
+    Scorer,
+    Task,
+    choose,
+    count_images,
+    over_processes,
+    result_of,
+)
 
 IMAGES_PER_SHARD = 100
 
@@ -112,4 +121,4 @@ def _total_matrix(column: Column, output: Path, starts: range, device: torch.dev
     """The sum over all images of all processes."""
     images = (image for start in starts for image in read_shard(_shard_path(output / column.folder, start)))
     own = total(images, len(column.benchmark.names), column.values)
-    return all_sum(torch.from_numpy(own).to(device)).cpu().numpy()
+    return over_processes(own, device)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from simzss.evaluation.dataset import Sample, list_stems
 from simzss.evaluation.spec import Benchmark
-from simzss.evaluation.task import COUNTS, BenchmarkResult, Column, LabelMap, Task, choose, count_images, totals
+from simzss.evaluation.task import COUNTS, BenchmarkResult, Column, LabelMap, Task, choose, totals
 from simzss.evaluation.wordings import Wording, embed_wordings, name_of
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import PreparedImage, Segmenter
@@ -113,7 +113,7 @@ def evaluate_benchmark(
     classes: ClassEmbeddings | None = None,
     limit: int | None = None,
 ) -> BenchmarkResult:
-    """Evaluate one benchmark in memory; `classes` in place of the embeddings of its names.
+    """Evaluate one benchmark in memory, shared by all processes; `classes` in place of the embeddings of its names.
 
     Raises:
         UserError: If the data does not fit the benchmark.
@@ -121,7 +121,7 @@ def evaluate_benchmark(
     stems = list_stems(benchmark, root)
     chosen = classes or class_embeddings_for(segmenter, benchmark)
     task = class_sets_task(segmenter, [benchmark], [chosen], root, choose(stems, limit))
-    return totals(task, count_images(task), stems)[0]
+    return totals(task, stems)[0]
 
 
 def class_embeddings_for(segmenter: Segmenter, benchmark: Benchmark) -> ClassEmbeddings:

@@ -7,7 +7,7 @@ wordings.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from simzss.distributed import all_sum, rank, world_size
 from simzss.errors import UserError
 from simzss.evaluation.counts import ImageCounts
 from simzss.evaluation.dataset import Truth, list_stems, read_ahead, read_sample, stamp_of
@@ -116,16 +117,23 @@ def score(
     """
     stems = list_stems(benchmark, root)
     task = scorer.task([benchmark], root, choose(stems, limit))
-    return totals(task, count_images(task, threads=threads), stems)
+    return totals(task, stems, threads=threads)
 
 
-def totals(task: Task, images: Iterable[Sequence[ImageCounts]], listed: Sequence[str]) -> list[BenchmarkResult]:
-    """The result of every column, from the counts of every image."""
+def totals(task: Task, listed: Sequence[str], *, threads: int = 4) -> list[BenchmarkResult]:
+    """The result of every column over all images of the task, which several processes share."""
+    mine = replace(task, stems=task.stems[rank() :: world_size()])
     matrices = [np.zeros((len(column.benchmark.names), column.values), dtype=np.int64) for column in task.columns]
-    for counts in images:
+    for counts in count_images(mine, threads=threads):
         for matrix, image in zip(matrices, counts, strict=True):
             image.add_to(matrix)
-    return [result_of(column, task, listed, matrix) for column, matrix in zip(task.columns, matrices, strict=True)]
+    sums = [over_processes(matrix, task.device) for matrix in matrices]
+    return [result_of(column, task, listed, matrix) for column, matrix in zip(task.columns, sums, strict=True)]
+
+
+def over_processes(matrix: Counts, device: torch.device) -> Counts:
+    """The sum of every process's matrix; `device` is where processes exchange tensors."""
+    return all_sum(torch.from_numpy(matrix).to(device)).cpu().numpy()
 
 
 def result_of(column: Column, task: Task, listed: Sequence[str], matrix: Counts) -> BenchmarkResult:

@@ -51,6 +51,6 @@ class Validation(Callback):
         segmenter = Segmenter(model, self.protocol)
         result = evaluate_benchmark(segmenter, self.benchmark, self.config.data_root, limit=self.config.limit)
         model.train()
-        pl_module.log("miou", result.scores.miou, prog_bar=True, logger=False, sync_dist=True)
+        pl_module.log("miou", result.scores.miou, prog_bar=True, logger=False)
         for logger in trainer.loggers:  # not by way of the module, which would log the score again at the next steps
             logger.log_metrics({"miou": result.scores.miou}, trainer.global_step - 1)

@@ -42,3 +42,20 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     assert 0 < groups.images < len(masks)  # one mask is ignored as a whole
     shards = [len(list((tmp_path / "out" / kind).rglob("*.parquet"))) for kind in ("counts", "groups")]
     assert shards == [len(masks)] * 2 == [5, 5]  # an odd number, nothing done twice
+
+
+def evaluate_in_memory(root: Path) -> torch.Tensor:
+    """The matrix, and how many windows this process has seen."""
+    benchmark = uncounted("ade20k")
+    model = oracle_for(benchmark)
+    result = evaluate_benchmark(Segmenter(model, RESIZED), benchmark, root)
+    assert result.images == 5
+    return torch.tensor([*result.matrix.flatten(), sum(shape[0] for shape in model.calls)])
+
+
+@pytest.mark.distributed
+def test_two_processes_share_an_evaluation_in_memory(tmp_path: Path) -> None:
+    write_tree(tmp_path, uncounted("ade20k"))
+    alone, together = evaluate_in_memory(tmp_path), on_processes(2, evaluate_in_memory, tmp_path)
+    assert torch.equal(together[:-1], alone[:-1])
+    assert 0 < together[-1] < alone[-1]

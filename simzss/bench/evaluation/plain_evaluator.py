@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from simzss.evaluation.dataset import read_sample
-from simzss.evaluation.metrics import confusion_matrix
+from simzss.evaluation.labels import IGNORE
 from simzss.evaluation.spec import Benchmark
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.resize import Size
@@ -74,4 +75,5 @@ def evaluate_plainly(
         sample = read_sample([benchmark], root, stem)
         scores = reference_scores(segmenter, torch.from_numpy(sample.image), classes)
         labels = reference_labels(scores, classes)
-        yield labels, confusion_matrix(labels, torch.from_numpy(sample.labels[0]), len(benchmark.names))
+        truth, count = torch.from_numpy(sample.labels[0]), len(benchmark.names)
+        yield labels, multiclass_confusion_matrix(labels, truth, count, ignore_index=IGNORE, validate_args=False)
