@@ -16,7 +16,7 @@ from simzss.diagnostics.probing import chance
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix
 from simzss.evaluation.runner import class_sets_task
-from simzss.evaluation.task import count_images, totals
+from simzss.evaluation.task import totals
 from simzss.photographs.material import Split
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import Segmenter
@@ -91,7 +91,7 @@ def answer(
         sets = [only(vectors[name][key], answers) for name, answers in looks]
         stems = list_stems(split.benchmark, split.root)
         task = class_sets_task(segmenter, [split.benchmark] * len(sets), sets, split.root, stems)
-        found = dict(zip(looks, totals(task, count_images(task, threads=2), stems), strict=True))
+        found = dict(zip(looks, totals(task, stems, threads=2), strict=True))
         for question in here:
             for name in vectors:
                 scores[question.name][name] = score_of(found[name, question.answers].matrix, question)
