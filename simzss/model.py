@@ -7,12 +7,14 @@ of the backbone's weights), `bank.json` (the concepts it was trained with) and, 
 
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import ModelCard, ModelHubMixin
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -22,9 +24,11 @@ from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
 from simzss.io.config import arguments_of, configuration, from_mapping, read_json
+from simzss.io.hub import fetch_snapshot
+from simzss.model_card import ModelFacts, card, read_scores
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.t5_tokenizer import T5Tokenizer
-from simzss.modeling.text_encoder import TextEncoder, TextEncoderConfig, tokenizer_for
+from simzss.modeling.text_encoder import OWN, RANDOM, TextEncoder, TextEncoderConfig, tokenizer_for
 from simzss.modeling.tokenizer import TextTokenizer, Tokens, pad_ids
 from simzss.objectives.base import Objective, registered
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
@@ -59,13 +63,17 @@ class SavedConfig(ModelConfig):
     """Of this file; those saved before it was counted are read as they are."""
 
 
-class AlignedModel(nn.Module):
+class AlignedModel(nn.Module, ModelHubMixin):
     """Images and texts in one space.
+
+    `save_pretrained`, `from_pretrained` and `push_to_hub` are those of the Hugging Face hub. They write and read the
+    same folder as `save` and `load_model`, with a model card; `from_pretrained` asks the network for what is no folder.
 
     Args:
         backbone: Which vision backbone; frozen, unless the objective trains it.
         text_encoder: Shape of the text encoder.
         objective: The method that aligns the two.
+        download: Whether a pretrained backbone may be fetched.
 
     Attributes:
         bank: The concepts it was trained with, if any.
@@ -75,10 +83,17 @@ class AlignedModel(nn.Module):
         UserError: If the backbone cannot be made.
     """
 
-    def __init__(self, backbone: BackboneConfig, text_encoder: TextEncoderConfig, objective: Objective) -> None:
+    def __init__(
+        self,
+        backbone: BackboneConfig,
+        text_encoder: TextEncoderConfig,
+        objective: Objective,
+        *,
+        download: bool = True,
+    ) -> None:
         super().__init__()
         self.tokenizer: TextTokenizer = tokenizer_for(text_encoder)
-        self.backbone = ImageBackbone(backbone, trained=objective.trains_backbone)
+        self.backbone = ImageBackbone(backbone, trained=objective.trains_backbone, download=download)
         self.text_encoder = TextEncoder(
             text_encoder,
             self.tokenizer.vocabulary_size,
@@ -172,13 +187,106 @@ class AlignedModel(nn.Module):
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
 
+    def generate_model_card(
+        self,
+        *,
+        data: str | None = None,
+        licence: str | None = None,
+        results: Sequence[Path | str] = (),
+    ) -> ModelCard:
+        """What people need to know of this model.
 
-def load_model(folder: Path | str, backbone_weights: str | None = None) -> AlignedModel:
+        `save_pretrained` and `push_to_hub` take the arguments as their `model_card_kwargs`.
+
+        Args:
+            data: The captions and images it was trained with.
+            licence: Its own licence, as the hub names it: `apache-2.0`, `cc-by-nc-4.0` ...
+            results: Folders of `simzss evaluate`, whose scores the card states.
+
+        Raises:
+            UserError: If a folder holds no results.
+        """
+        facts = ModelFacts(
+            self.config.objective,
+            self.config.settings,
+            self.backbone.config.name,
+            self.backbone.fingerprint(),
+            self.backbone.licence,
+            self._where_the_backbone_is(),
+            self.bank,
+        )
+        scores = [score for folder in results for score in read_scores(Path(folder))]
+        return ModelCard(card(facts, scores, data, licence), ignore_metadata_errors=True)
+
+    def _where_the_backbone_is(self) -> str:
+        if self.backbone.trained:
+            return f"trained too, in `{WEIGHTS}`"
+        return f"in `{BACKBONE}`" if self._carried() else "timm's pretrained ones"
+
+    def _carried(self) -> bool:
+        """Whether a shared folder holds the backbone: where it is frozen and nobody else could name its weights."""
+        named = self.backbone.config.weights == "pretrained" and not self.carries_backbone
+        return not (named or self.backbone.trained)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Write the model's files into a folder that may hold others."""
+        before, self.carries_backbone = self.carries_backbone, self._carried()
+        try:
+            with tempfile.TemporaryDirectory(dir=save_directory, prefix=".") as temporary:
+                self.save(Path(temporary) / "model")
+                for path in (Path(temporary) / "model").iterdir():
+                    path.replace(save_directory / path.name)
+        finally:
+            self.carries_backbone = before
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # no arguments but these
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        backbone_weights: str | None = None,
+    ) -> "AlignedModel":
+        """Read a model from a folder, or from the hub's repository of that name.
+
+        Args:
+            pretrained_model_name_or_path: A folder that is there, or OWNER/NAME.
+            revision: Branch, tag or commit; None for the newest.
+            cache_dir: Where the hub's files are kept; None for the hub's own place.
+            force_download: Whether to fetch what is here already.
+            local_files_only: Whether to ask the network for nothing.
+            token: For private repositories.
+            backbone_weights: As in `load_model`.
+
+        Raises:
+            UserError: If there is no such model, or a file is damaged.
+        """
+        if Path(pretrained_model_name_or_path).is_dir():
+            return load_model(pretrained_model_name_or_path, backbone_weights)
+        folder = fetch_snapshot(
+            str(pretrained_model_name_or_path),
+            revision=revision,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        return load_model(folder, backbone_weights, download=not local_files_only)
+
+
+def load_model(folder: Path | str, backbone_weights: str | None = None, *, download: bool = False) -> AlignedModel:
     """Read a model that `AlignedModel.save` wrote, ready for inference.
+
+    Nothing outside the folder is read but the backbone's weights where the folder names them only.
 
     Args:
         folder: The saved model.
         backbone_weights: Where the backbone's weights are now, if not where they were in training.
+        download: Whether timm's pretrained weights may be fetched, if they are not on this machine.
 
     Raises:
         UserError: If something is missing, or backbone, width or objective do not fit the weights.
@@ -190,7 +298,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     saved = from_mapping(SavedConfig, read_json(folder / CONFIG, SCHEMA), str(folder / CONFIG))
     if backbone_weights is not None:
         saved = replace(saved, backbone=replace(saved.backbone, weights=backbone_weights))
-    model = _build(folder, saved)
+    model = _build(folder, saved, download=download)
     try:
         tensors = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
@@ -203,7 +311,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None) -> Align
     return model.eval()
 
 
-def _build(folder: Path, config: ModelConfig) -> AlignedModel:
+def _build(folder: Path, config: ModelConfig, *, download: bool) -> AlignedModel:
     """The model without its trained weights."""
     objective = _objective(config, str(folder / CONFIG))
     backbone, text_encoder = config.backbone, config.text_encoder
@@ -213,9 +321,9 @@ def _build(folder: Path, config: ModelConfig) -> AlignedModel:
         backbone = replace(backbone, weights="random")  # its weights are among those of the model
     if backbone.denoiser is not None:
         backbone = replace(backbone, denoiser=replace(backbone.denoiser, weights="random"))  # theirs are there too
-    if (folder / TOKENIZER).is_file():
-        text_encoder = replace(text_encoder, tokenizer=str(folder / TOKENIZER))
-    model = AlignedModel(backbone, text_encoder, objective)
+    tokenizer = str(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else OWN
+    text_encoder = replace(text_encoder, weights=RANDOM, tokenizer=tokenizer)  # the model's tensors are its own
+    model = AlignedModel(backbone, text_encoder, objective, download=download)
     model.carries_backbone = carried
     return model
 

@@ -61,7 +61,7 @@ def export(  # one argument per option
     if output.suffix not in WRITERS:
         raise UserError(f"--output {output} must end in {' or '.join(WRITERS)}")
     check_writable(output)
-    model = load_model(find_model(checkpoint, download=download))
+    model = load_model(find_model(checkpoint, download=download), download=download)
     fixed = None if size is None else _fixed(size, model.patch_size)
     baked = _baked(model, words, protocol)
     shown = words.names if threshold is None else (BACKGROUND, *words.names)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from simzss.errors import UserError
 from simzss.io.config import configuration
+from simzss.io.hub import cached_file
 from simzss.modeling.denoiser import Denoiser, DenoiserConfig
 from simzss.modeling.vision_towers import tower_of
 from simzss.types import ImageFeatures
@@ -69,6 +70,7 @@ class ImageBackbone(nn.Module):
     Args:
         config: Which model and which weights.
         trained: Whether its weights are trained, as CLIPpy does; frozen otherwise.
+        download: Whether pretrained weights may be fetched; else they must be on this machine already.
 
     Attributes:
         dim: Width of the features.
@@ -80,10 +82,10 @@ class ImageBackbone(nn.Module):
         UserError: If timm has no such model, or its weights or stage are missing or do not fit.
     """
 
-    def __init__(self, config: BackboneConfig, *, trained: bool = False) -> None:
+    def __init__(self, config: BackboneConfig, *, trained: bool = False, download: bool = True) -> None:
         super().__init__()
         self.config, self.trained = config, trained
-        self.model = _create(config)
+        self.model = _create(config, download=download)
         self.tower = tower_of(self.model, config.name, config.stage)
         self.dim, self.patch_size = self.tower.dim, self.tower.patch_size
         self.num_prefix_tokens = self.tower.num_prefix_tokens
@@ -131,6 +133,11 @@ class ImageBackbone(nn.Module):
             features = self.tower(images, kept, stride or self.patch_size)
             return features if self.denoiser is None else self.denoiser(features)
 
+    @property
+    def licence(self) -> str | None:
+        """Of timm's pretrained weights, as timm states it."""
+        return self.model.pretrained_cfg.get("license")
+
     def fingerprint(self) -> str:
         """SHA-256 over architecture, options and all weights: what a checkpoint or a feature cache was made with."""
         made_of = [self.config.name, self.config.options, self.config.statistics]
@@ -143,7 +150,7 @@ class ImageBackbone(nn.Module):
         return digest.hexdigest()
 
 
-def _create(config: BackboneConfig) -> Any:
+def _create(config: BackboneConfig, *, download: bool) -> Any:
     """A timm model; which class it has differs between families (DINOv2: VisionTransformer, DINOv3: Eva)."""
     architecture = config.name.partition(".")[0]
     if not timm.is_model(architecture):
@@ -152,8 +159,10 @@ def _create(config: BackboneConfig) -> Any:
     family = timm.model_entrypoint(architecture).__module__.rpartition(".")[2]
     sizes = {"dynamic_img_size": True} if family in VITS_OF_ANY_SIZE else {}
     options = {"num_classes": 0, **sizes, **config.options}
+    pretrained = config.weights == "pretrained"
+    overlay = {"file": str(_fetched(config.name))} if pretrained and not download else None
     try:
-        model = timm.create_model(config.name, pretrained=config.weights == "pretrained", **options)
+        model = timm.create_model(config.name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **options)
     except OSError as error:
         raise UserError(
             f"cannot fetch the weights of {config.name}: connect to the hub once, or name a safetensors file"
@@ -164,6 +173,18 @@ def _create(config: BackboneConfig) -> Any:
     if config.weights not in {"pretrained", "random"}:
         _load(model, config)
     return model
+
+
+def _fetched(name: str) -> Path:
+    """Pretrained weights that were fetched before."""
+    repository = timm.get_pretrained_cfg(name).hf_hub_id
+    path = cached_file(repository, "model.safetensors") if repository else None
+    if path is None:
+        raise UserError(
+            f"the weights of {name} are not on this machine, and a saved model asks no hub for them: allow the"
+            " download, or name a safetensors file as backbone_weights"
+        )
+    return path
 
 
 def _load(model: Any, config: BackboneConfig) -> None:

@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 
 from simzss.errors import UserError
+from simzss.io.hub import fetch_snapshot
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 """Owner and name."""
-FILES = ["*.json", "*.safetensors"]
-"""What is fetched of a repository: weights and descriptions, no code, no pickle."""
 
 
 def find_model(name: str | Path, *, download: bool = False) -> Path:
@@ -34,26 +33,4 @@ def find_model(name: str | Path, *, download: bool = False) -> Path:
         raise UserError(f"no folder {name}: give that of a saved model (a run saves one as RUN/model){hint}")
     if not looks_like_hub:
         raise UserError(f"no folder {name}, and no name on the Hugging Face hub, which is OWNER/NAME")
-    return _fetch(str(name))
-
-
-def _fetch(name: str) -> Path:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  # slow to import, and needed here only
-    from huggingface_hub.errors import (  # noqa: PLC0415
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=FILES))
-    except HFValidationError as error:
-        raise UserError(f"{name} is no name the Hugging Face hub allows: {error}") from error
-    except RepositoryNotFoundError as error:
-        raise UserError(f"the Hugging Face hub has no {name}, or it is private: check the name or log in") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
-        raise UserError(f"{name} was not fetched before, and the Hugging Face hub cannot be reached") from error
-    except (HfHubHTTPError, OSError) as error:
-        raise UserError(f"{name} could not be fetched from the Hugging Face hub: {error}") from error
+    return fetch_snapshot(str(name))

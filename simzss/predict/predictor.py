@@ -73,7 +73,7 @@ def load(
     settings = protocol if isinstance(protocol, SegmentationProtocol) else load_protocol(protocol)
     place = pick_device(device)
     windows = batch_size or BATCH_SIZE.get(place.type, BATCH_SIZE_ELSEWHERE)
-    aligned = load_model(find_model(model, download=download)).to(place)
+    aligned = load_model(find_model(model, download=download), download=download).to(place)
     return Predictor(aligned, Segmenter(aligned, settings, windows, Precision(precision).is_half(place)))
 
 

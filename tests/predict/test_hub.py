@@ -39,7 +39,7 @@ def test_a_name_that_is_none_of_the_hubs_is_not_asked_for(name: str, no_network:
 def test_the_hub_gives_weights_and_descriptions_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, list[str]]] = []
 
-    def download(name: str, allow_patterns: list[str]) -> str:
+    def download(name: str, *, allow_patterns: list[str], **_: object) -> str:
         asked.append((name, allow_patterns))
         return str(tmp_path)
 
