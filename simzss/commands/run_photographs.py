@@ -10,7 +10,7 @@ from rich.console import Console
 from simzss.io.configs import Kind, find_config
 from simzss.photographs.material import Material
 from simzss.photographs.pipeline import run_photographs
-from simzss.photographs.record import as_record, draw_pictures, summary_table, write_results
+from simzss.photographs.record import as_record, draw_mentions, draw_pictures, summary_table, write_results
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN
 from simzss.segmentation.protocol import load_protocol
@@ -52,7 +52,10 @@ def photographs(  # noqa: PLR0913  # one argument per option
     findings = run_photographs(trainings, settings)
     record = as_record(findings)
     write_results(output / "results.json", record)
+    draw_mentions(record, output / "mentions.png")
     draw_pictures(findings, settings, output / "photographs.png")
     console = Console()
     console.print(summary_table(record))
-    console.print(f"{record['seconds']['total']:.0f} seconds; wrote {output}/results.json and photographs.png")
+    console.print(
+        f"{record['seconds']['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png"
+    )

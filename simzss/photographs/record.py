@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from rich.table import Table
 
 from simzss.devices import Precision
 from simzss.diagnostics.retrieval import Recall
 from simzss.evaluation.dataset import read_ahead, read_sample
 from simzss.evaluation.labels import IGNORE
-from simzss.io.files import write_atomically
+from simzss.io.files import write_atomically, written_whole
 from simzss.model import load_model
 from simzss.photographs.pipeline import Findings
-from simzss.photographs.scores import Score
+from simzss.photographs.scores import SEEN, Score
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.segmentation.render import Panel, PanelRow, draw, save_png
 from simzss.segmentation.segmenter import Segmenter
@@ -64,6 +65,7 @@ SHOWN = (
     "000000519208",
 )
 """Photographs of COCO val2017 whose licences allow to show them (CC BY and CC BY-SA)."""
+PLOTTED = (("voc", "present", "VOC 2012 val, 445 photographs"), ("coco", "all", "COCO val2017, 79 photographs"))
 PIXELS = 170
 """Height of a picture."""
 PICTURED = {"simzss": "SimZSS", "global_only": "without the concept loss"}
@@ -127,6 +129,26 @@ def draw_pictures(findings: Findings, protocol: SegmentationProtocol, path: Path
         rows.append(PanelRow(sample.image, [Panel("truth (things)", table[sample.labels[0]]), *predicted]))
     if rows:
         save_png(draw(rows, names, height=PIXELS, abreast=2), path)
+
+
+def draw_mentions(record: Record, path: Path) -> None:
+    """IoU of every class against how often training captions mention it, beside what prototypes reach."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, (data, question, title) in zip(figure.subplots(1, 2, sharey=True), PLOTTED, strict=True):
+        for name, marker in (("prototypes", "x"), ("simzss/eos", "o")):
+            iou = {key: value for key, value in record[data][question][name]["class_iou"].items() if value is not None}
+            times = [record["mentions"][key] for key in iou]
+            axes.scatter(times, list(iou.values()), marker=marker, label=name)
+            if name != "prototypes":
+                for key, count in zip(iou, times, strict=True):
+                    if count >= SEEN:
+                        axes.annotate(key, (count, iou[key]), fontsize=7, rotation=30)
+        axes.set(xscale="symlog", xlabel="mentions in the training captions", title=title)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    figure.supylabel("IoU")
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")
 
 
 def _summary(scores: Sequence[Score]) -> Record:

@@ -10,7 +10,7 @@ import pytest
 from simzss.errors import UserError
 from simzss.photographs import training
 from simzss.photographs.pipeline import run_photographs
-from simzss.photographs.record import as_record, draw_pictures, summary_table, write_results
+from simzss.photographs.record import as_record, draw_mentions, draw_pictures, summary_table, write_results
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
@@ -59,6 +59,8 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
     assert record["mentions"]["dog"] > 0
     assert summary_table(record).row_count == len(every)
+    draw_mentions(record, trainings.folder / "mentions.png")
+    assert (trainings.folder / "mentions.png").is_file()
     draw_pictures(findings, protocol, trainings.folder / "photographs.png")
 
     def never(*_: object) -> Path:
