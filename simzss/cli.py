@@ -13,12 +13,10 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from typer.exceptions import TyperException
 
 from simzss import __version__
 from simzss.errors import UserError
-
-USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
-"""The parent of all of typer's complaints about options; typer exports only this child of it."""
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -95,9 +93,8 @@ def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> N
     app.command(help=inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:")[0])(function)
     try:
         code = app(list(arguments), prog_name=prog, standalone_mode=False)
-    except USAGE_ERROR as error:
-        message = getattr(error, "format_message", error.__str__)()
-        raise UserError(f"{message.rstrip('.')} (see {prog} --help)") from error
+    except TyperException as error:
+        raise UserError(f"{error.format_message().rstrip('.')} (see {prog} --help)") from error
     if code == INTERRUPTED:  # typer turns Ctrl-C into a return value
         raise KeyboardInterrupt
 

@@ -21,7 +21,7 @@ divides, a scale multiplies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 import torch
@@ -54,13 +54,13 @@ class _TensorData:
         self: TensorData, method: str, *args: object, only: Callable[[Tensor], bool] = lambda _: True, **kwargs: object
     ) -> TensorData:
         moved = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, _TensorData):
                 value = value._map(method, *args, only=only, **kwargs)
             elif isinstance(value, Tensor) and only(value):
                 value = getattr(value, method)(*args, **kwargs)
-            moved[field.name] = value
+            moved[each.name] = value
         return type(self)(**moved)
 
 
@@ -144,23 +144,11 @@ class CaptionEmbeddings(_TensorData):
     """One embedding per mention, as the objective pools it from its tokens."""
 
 
-@dataclass
-class LossTerms(_TensorData):
-    """What an objective returns for a batch. Only `total` is meant to be differentiated; the rest is for watching."""
+@dataclass(frozen=True)
+class LossTerms:
+    """What an objective returns for a batch. Only `total` is meant to be differentiated."""
 
     total: Float[Tensor, ""]
     """The loss to minimise; averaged over processes it is the loss of the global batch."""
-    contrastive: Float[Tensor, ""]
-    """Image-caption contrastive loss (L_g)."""
-    concept: Float[Tensor, ""]
-    """Concept loss (L_l); zero where the objective has none."""
-    concept_accuracy: Float[Tensor, ""]
-    """Share of the global batch's mentions whose visual concept is closest to its own class weight; NaN without any."""
-    concepts_present: Int[Tensor, ""]
-    """Number of distinct concepts mentioned in the global batch."""
-
-    @classmethod
-    def without_concepts(cls, loss: Float[Tensor, ""]) -> LossTerms:
-        """The terms of an objective that is contrastive and nothing else."""
-        none = torch.zeros_like(loss)
-        return cls(loss, loss, none, none / none, none.long())
+    watched: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
+    """Terms and other numbers to log and draw, by name; averaged over processes they are those of the global batch."""

@@ -4,6 +4,7 @@ Reads the concept table (made once by `simzss concepts`), joins it with a folder
 rows show the same image, so that an image is decoded, or passed through the frozen backbone, once for all its captions.
 """
 
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -89,6 +90,12 @@ class CaptionDataset:
             raise UserError(f"{said}; {listed_in} lists them: mend them, or raise data.max_broken")
         warnings.warn(f"{said}; they are left out, see {listed_in}", stacklevel=2)
         self.pairs = np.flatnonzero(~np.isin(self.image_of_row, list(images)))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the names of the images and the pairs that show them: what the batches are drawn from."""
+        digest = hashlib.sha256("\n".join(self.files).encode())
+        digest.update(self.image_of_row[self.pairs].tobytes())
+        return digest.hexdigest()
 
     @property
     def period(self) -> int:

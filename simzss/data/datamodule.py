@@ -55,7 +55,7 @@ class CaptionData(LightningDataModule):
         epochs: int = 10,
         seed: int = 0,
         views: int | None = None,
-        cache: Placement = Placement.off,
+        cache: Placement = Placement.live,
         cache_dir: Path | None = None,
         cache_dtype: Literal["float16", "bfloat16", "float32"] = "float16",
         max_broken: int = 100,
@@ -127,7 +127,7 @@ class CaptionData(LightningDataModule):
         Raises:
             UserError: If the number of views is not set, or the disk is full.
         """
-        if self.cache is Placement.off:
+        if self.cache is Placement.live:
             return None
         cache = open_cache(
             self.cache_dir,
@@ -159,7 +159,7 @@ class CaptionData(LightningDataModule):
             rank=rank(),
             processes=world_size(),
         )
-        decoder = Decoder(self.dataset, self.seed) if self.cache is Placement.off else None
+        decoder = Decoder(self.dataset, self.seed) if self.cache is Placement.live else None
         return DataLoader(
             Batches(self.dataset, self.tokens, self.pad_id, decoder, self.chunk_size),
             sampler=batches,

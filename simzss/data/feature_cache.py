@@ -30,7 +30,7 @@ ROWS_READ = 1024
 class Placement(StrEnum):
     """Where the features lie while training."""
 
-    off = auto()
+    live = auto()
     """Nowhere: every pair is decoded and passes the backbone."""
     disk = auto()
     """In the file, memory-mapped by every process."""

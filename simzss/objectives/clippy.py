@@ -68,7 +68,7 @@ class CLIPpy(SharedSpaceObjective):
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         """The loss of the global batch."""
         loss = symmetric_info_nce(self._embed_images(image), captions.caption, self.scale())
-        return LossTerms.without_concepts(loss)
+        return LossTerms(loss)
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches text_width"]:
         """L2-normalised patches in the shared space."""

@@ -50,7 +50,7 @@ class PACL(SharedSpaceObjective):
         """The loss of the global batch; patches stay on their process, captions travel."""
         embedder = [*self.direct.parameters(), *self.hidden.parameters(), *self.output.parameters()]
         comparison = Comparison(self._embed, embedder, self._compare)
-        return LossTerms.without_concepts(blockwise_info_nce(comparison, image.patches, captions.caption, self.scale()))
+        return LossTerms(blockwise_info_nce(comparison, image.patches, captions.caption, self.scale()))
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches text_width"]:
         """L2-normalised output of the patch embedder."""

@@ -100,11 +100,13 @@ class SimZSS(ContrastiveObjective):
             visual, mentions.concept, classes, self.concept_scale, self_labelled=self.target is Target.predicted
         )
         return LossTerms(
-            total=contrastive + self.concept_weight * concept.loss,
-            contrastive=contrastive,
-            concept=concept.loss,
-            concept_accuracy=concept.accuracy,
-            concepts_present=classes.present.sum(),
+            contrastive + self.concept_weight * concept.loss,
+            {
+                "contrastive": contrastive,
+                "concept": concept.loss,
+                "concept_accuracy": concept.accuracy,
+                "concepts_present": classes.present.sum().float(),
+            },
         )
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:

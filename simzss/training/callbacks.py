@@ -8,6 +8,7 @@ A run's folder holds `config.yaml` (everything the run was asked to do), `checkp
 import json
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from simzss.errors import UserError
-from simzss.training.module import alignment, is_logged
+from simzss.training.module import LOSS, alignment, is_logged
 from simzss.types import CaptionBatch
 
 MODEL, LOG = "model", "log"
 
 
 class Progress(TQDMProgressBar):
-    """A progress bar over the whole run, with the time left, both losses and the speed in pairs."""
+    """A progress bar over the whole run, with the time left, the losses and the speed in pairs."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar."""
@@ -128,7 +129,7 @@ class Export(Callback):
             "last": {name: value for name, value in last.items() if math.isfinite(value)},
         }
         (folder / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
-        plot_losses(read_metrics(folder), folder / "losses.png")
+        plot_losses(read_metrics(folder), (LOSS, *alignment(pl_module).watched), folder / "losses.png")
 
 
 def read_metrics(run: Path) -> pd.DataFrame:
@@ -138,10 +139,8 @@ def read_metrics(run: Path) -> pd.DataFrame:
     return rows.groupby("step").last().reset_index()
 
 
-def plot_losses(table: pd.DataFrame, picture: Path) -> None:
-    """Draw the losses and the concept accuracy of a run over its steps, those that its method has."""
-    concepts = ("concept", "concept_accuracy") if table["concept_accuracy"].notna().any() else ()
-    names = ("contrastive", *concepts)
+def plot_losses(table: pd.DataFrame, names: Sequence[str], picture: Path) -> None:
+    """Draw what was logged under these names over the steps of a run."""
     figure = Figure(figsize=(10 / 3 * len(names), 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         axes.plot(table["step"], table[name])

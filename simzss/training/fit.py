@@ -2,14 +2,14 @@
 
 import logging
 import os
-import signal
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 import yaml
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -17,7 +17,6 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
-from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from pytorch_lightning.utilities import rank_zero_only
 
 from simzss.data.datamodule import CaptionData
@@ -186,7 +185,7 @@ def _fit(cli: FitCLI) -> Path:
     if cli.config.compile:
         cli.model.model.text_encoder.compile_blocks()
     try:
-        with _one_for_all(cli.trainer):
+        with one_for_all():
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     except UserError as error:  # one from a decoding process arrives wrapped in its traceback
         raise UserError(str(error).rpartition(f"{UserError.__module__}.UserError: ")[2]) from error
@@ -200,14 +199,18 @@ def _fit(cli: FitCLI) -> Path:
 
 
 @contextmanager
-def _one_for_all(trainer: Trainer) -> Iterator[None]:
-    """Where an error ends this process, end those that Lightning started with it: they would wait for it for ever."""
+def one_for_all() -> Iterator[None]:
+    """Where an error ends this process, end those that Lightning started with it: they would wait for it for ever.
+
+    They are the children that were told their rank by the environment.
+    """
     try:
         yield
     except BaseException:
-        launcher = trainer.strategy.launcher
-        if isinstance(launcher, _SubprocessScriptLauncher):
-            launcher.kill(signal.SIGTERM)
+        for child in psutil.Process().children():
+            with suppress(psutil.Error):  # it has ended by itself
+                if "LOCAL_RANK" in child.environ():
+                    child.terminate()
         raise
 
 

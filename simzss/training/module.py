@@ -28,6 +28,8 @@ from simzss.types import CaptionBatch, ImageFeatures, LossTerms
 PREFIX = "model."
 NEVER_OUT_OF_MEMORY = {"cpu"}
 """Devices that raise no `torch.OutOfMemoryError`: there the machine swaps, or ends the process."""
+LOSS = "loss"
+"""The name that the whole loss is logged under, beside those of an objective's terms."""
 
 
 class Alignment(LightningModule):
@@ -55,6 +57,8 @@ class Alignment(LightningModule):
         """GB that the tensors of a process may take on its accelerator; set before the run."""
         self.chunk_size: int | None = None
         """Captions encoded together; None until the first step."""
+        self.watched: tuple[str, ...] = ()
+        """Names of the terms that the objective gives beside the loss, once some were logged."""
         self.strict_loading = False  # a frozen backbone is not in checkpoints; what is, is checked below
 
     def setup(self, stage: str) -> None:
@@ -63,23 +67,22 @@ class Alignment(LightningModule):
         Raises:
             UserError: If the crops do not fit the backbone, or the images cannot be cached.
         """
-        if self.model.backbone.trained and self.data.cache is not Placement.off:
+        if self.model.backbone.trained and self.data.cache is not Placement.live:
             name = type(self.model.objective).__name__
-            raise UserError(
-                f"{name} trains the backbone, so its features change at every step: set data.cache to 'off'"
-            )
+            raise UserError(f"{name} trains the backbone, so its features change at every step: set data.cache to live")
         size = self.data.crop.size
         if size % self.model.patch_size:
             raise UserError(
                 f"image_size {size} is no multiple of the backbone's patch of {self.model.patch_size} pixels"
             )
         self.model.bank = self.data.dataset.bank
-        self.hashes = {  # once: reading all weights at every checkpoint would stop a large run for seconds
-            "backbone_hash": self.model.backbone.fingerprint(),
-            "bank_hash": self.data.dataset.bank.content_hash,
+        self.made_with = {  # once: reading all weights at every checkpoint would stop a large run for seconds
+            "backbone": self.model.backbone.fingerprint(),
+            "bank": self.data.dataset.bank.content_hash,
         }
         self.data.tokenise(self.model.tokenizer)
         self._open_cache(self.trainer.strategy.root_device)
+        self.made_with["readable images"] = self.data.dataset.fingerprint()  # cached features leave the others out
 
     def _open_cache(self, device: torch.device) -> None:
         """Cache the features, within the memory that the run may take."""
@@ -153,34 +156,30 @@ class Alignment(LightningModule):
         self.model.objective.constrain()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave a frozen backbone out, and say which one and which bank belong to these weights."""
+        """Leave a frozen backbone out, and say which one, which bank and which images belong to these weights."""
         checkpoint["state_dict"] = {PREFIX + name: tensor for name, tensor in self.model.trained().items()}
-        checkpoint |= self.hashes
+        checkpoint["made_with"] = self.made_with
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse to go on with another backbone, bank or shape.
+        """Refuse to go on with another backbone, bank or shape, or with images that would make other batches.
 
         Raises:
             UserError: If the checkpoint was made with another one.
         """
-        for key, now in self.hashes.items():
-            if checkpoint[key] != now:
-                what = key.partition("_")[0]
-                raise UserError(f"the checkpoint was made with another {what}: resume with the one it was started with")
+        for what, now in self.made_with.items():
+            if checkpoint.get("made_with", {}).get(what) != now:
+                raise UserError(f"the checkpoint was made with other {what}: resume with what it was started with")
         trained = {name.removeprefix(PREFIX): tensor for name, tensor in checkpoint["state_dict"].items()}
         load_trained(self.model, trained, "the checkpoint")
 
     def _watch(self, terms: LossTerms, batch: CaptionBatch) -> None:
         """Log, with one exchange between the processes: Lightning's `sync_dist` makes them wait at every value."""
-        shares = torch.stack([terms.total, terms.contrastive, terms.concept]).detach()
-        total, contrastive, concept = all_sum(shares) / world_size()
-        bar = {"contrastive": contrastive, "concept": concept, "concept_accuracy": terms.concept_accuracy}
-        rest = {"loss": total, "concepts_present": terms.concepts_present}
+        numbers = {LOSS: terms.total, **terms.watched}
+        means = all_sum(torch.stack([value.detach().float() for value in numbers.values()])) / world_size()
+        self.watched = tuple(terms.watched)
+        self.log_dict(dict(zip(numbers, means, strict=True)), prog_bar=True, batch_size=len(batch.ids))
         if (scale := self.model.objective.scale()) is not None:
-            rest["scale"] = scale
-        for values, prog_bar in ((bar, True), (rest, False)):
-            numbers = {name: value.detach().float() for name, value in values.items()}
-            self.log_dict(numbers, prog_bar=prog_bar, batch_size=len(batch.ids))
+            self.log("scale", scale.detach())
 
 
 def is_logged(trainer: Trainer, steps: int) -> bool:

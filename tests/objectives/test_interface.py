@@ -25,7 +25,7 @@ class Toy(Objective):
     """BatchIndices class token and caption together by their distance: no good method, but a whole one."""
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
-        return LossTerms.without_concepts(mse_loss(normalize(image.cls, dim=-1), captions.caption))
+        return LossTerms(mse_loss(normalize(image.cls, dim=-1), captions.caption))
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
         return normalize(image.patches, dim=-1)

@@ -64,9 +64,8 @@ def loss_and_gradients() -> dict[str, Tensor]:
         named = [*encoder.named_parameters("text"), *objective.named_parameters("objective")]
         named += backbone.named_parameters("backbone")
         values = {key: p.grad for key, p in named if p.grad is not None}
-        values |= {"loss": terms.total.detach(), "concept": terms.concept.detach()}
+        values |= {"loss": terms.total.detach()} | {key: term.detach() for key, term in terms.watched.items()}
         result |= {f"{name}: {key}": all_sum(tensor) / world_size() for key, tensor in values.items()}
-        result |= {f"{name}: accuracy": terms.concept_accuracy, f"{name}: present": terms.concepts_present}
     return result
 
 

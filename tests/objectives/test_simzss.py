@@ -56,8 +56,8 @@ def test_both_losses_equal_plain_loops(pooling: MentionPooling, query: Query, ta
         query=query.value,
         target=target.value,
     )
-    assert float(terms.contrastive) == pytest.approx(contrastive, rel=1e-6)
-    assert float(terms.concept) == pytest.approx(concept, rel=1e-6)
+    assert float(terms.watched["contrastive"]) == pytest.approx(contrastive, rel=1e-6)
+    assert float(terms.watched["concept"]) == pytest.approx(concept, rel=1e-6)
     assert float(terms.total) == pytest.approx(contrastive + 0.05 * concept, rel=1e-6)
 
 
@@ -83,10 +83,10 @@ def test_without_any_mention_the_concept_loss_is_zero_with_a_gradient_path() -> 
     image, text = features()
     text.tokens.requires_grad_()
     terms = losses(objective, image, text, mentions([]))
-    assert float(terms.concept.detach()) == 0
-    assert torch.isnan(terms.concept_accuracy)
-    assert int(terms.concepts_present) == 0
-    terms.concept.backward()
+    assert float(terms.watched["concept"].detach()) == 0
+    assert torch.isnan(terms.watched["concept_accuracy"])
+    assert int(terms.watched["concepts_present"]) == 0
+    terms.watched["concept"].backward()
     assert text.tokens.grad is not None
     assert torch.equal(text.tokens.grad, torch.zeros_like(text.tokens))
 
@@ -95,9 +95,9 @@ def test_without_any_mention_the_concept_loss_is_zero_with_a_gradient_path() -> 
 def test_one_concept_alone_is_always_right_and_costs_nothing() -> None:
     image, text = features()
     terms = losses(SimZSS().double(), image, text, mentions([(0, 3, [1]), (2, 3, [4])]))
-    assert float(terms.concept) == pytest.approx(0)
-    assert float(terms.concept_accuracy) == 1
-    assert int(terms.concepts_present) == 1
+    assert float(terms.watched["concept"]) == pytest.approx(0)
+    assert float(terms.watched["concept_accuracy"]) == 1
+    assert int(terms.watched["concepts_present"]) == 1
 
 
 @torch.no_grad()
@@ -106,7 +106,7 @@ def test_equal_captions_cost_the_logarithm_of_the_batch() -> None:
     image = ImageFeatures(image.cls[:1].expand(BATCH, -1), image.patches, image.grid)
     text = TextFeatures(text.caption[:1].expand(BATCH, -1), text.tokens)
     terms = losses(SimZSS().double(), image, text, mentions(MENTIONS))
-    assert float(terms.contrastive) == pytest.approx(float(torch.log(torch.tensor(float(BATCH)))))
+    assert float(terms.watched["contrastive"]) == pytest.approx(float(torch.log(torch.tensor(float(BATCH)))))
 
 
 @torch.no_grad()

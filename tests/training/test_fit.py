@@ -1,19 +1,16 @@
 """`simzss fit` from YAML to a saved model: what it leaves, what it resumes, what it refuses."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import torch
-from pytorch_lightning import Trainer
-from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
-from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from safetensors.torch import load_file
 
 from simzss.errors import UserError
@@ -86,7 +83,7 @@ def test_a_checkpoint_of_another_backbone_is_refused(fit: Run, tmp_path: Path, m
     monkeypatch.setattr(Export, "on_fit_end", lambda *_: None)  # as if killed before the export
     fit()
     shutil.copy(write_backbone(tmp_path / "other.safetensors", seed=1), tmp_path / "backbone.safetensors")
-    with pytest.raises(UserError, match="another backbone"):
+    with pytest.raises(UserError, match="other backbone"):
         fit("--resume=true")
 
 
@@ -99,6 +96,23 @@ def test_resuming_with_other_settings_is_refused(fit: Run, tmp_path: Path, monke
     with pytest.raises(UserError, match=r"another model\.optimizer\.lr_per_256"):
         fit("--resume=true", "--model.optimizer.lr_per_256=0.5")
     assert (tmp_path / "run" / "config.yaml").read_text() == config
+
+
+@pytest.mark.filterwarnings("ignore:cannot read the image", "ignore:1 of 6 images")
+@pytest.mark.parametrize(("before", "after"), [("live", "host"), ("host", "live")])
+def test_the_way_of_reading_may_change_on_resume_only_where_it_draws_the_same_batches(
+    fit: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    shutil.copytree(corpus.images, tmp_path / "images")
+    images = f"--data.images={tmp_path / 'images'}"
+    with dying_in_the_fifth_step(monkeypatch):
+        fit(images, f"--data.cache={before}", name="whole")
+    fit(images, f"--data.cache={after}", "--resume=true", name="whole")
+    (tmp_path / "images" / "003.png").write_bytes(b"no image")
+    with dying_in_the_fifth_step(monkeypatch):
+        fit(images, f"--data.cache={before}", name="broken")
+    with pytest.raises(UserError, match="made with other readable images"):
+        fit(images, f"--data.cache={after}", "--resume=true", name="broken")
 
 
 def test_the_scale_is_held_before_it_is_saved(fit: Run) -> None:
@@ -203,11 +217,11 @@ def test_the_progress_bar_can_be_left_out(fit: Run) -> None:
 
 def test_an_error_ends_the_processes_that_were_started_with_it() -> None:
     """With gloo they would notice by themselves; with NCCL they would wait."""
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    launcher = _SubprocessScriptLauncher(LightningEnvironment(), num_processes=2, num_nodes=1)
-    launcher.procs = [other]
-    trainer = Mock(spec=Trainer)
-    trainer.strategy.launcher = launcher
-    with pytest.raises(UserError, match="this one's"), training._one_for_all(trainer):
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    other, foreign = subprocess.Popen(sleep, env=os.environ | {"LOCAL_RANK": "1"}), subprocess.Popen(sleep)
+    with pytest.raises(UserError, match="this one's"), training.one_for_all():
         raise UserError("this one's")
     assert other.wait(timeout=20) == -signal.SIGTERM
+    assert foreign.poll() is None
+    foreign.kill()
+    foreign.wait()
