@@ -71,6 +71,8 @@ class CaptionData(LightningDataModule):
             views=views,
             chunk_size=chunk_size,
         )
+        if workers < 0:
+            raise UserError(f"data.workers is {workers}: give at least 0")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise UserError(
                 f"data.crop_scale {list(crop_scale)} is no range of shares: give 0 < smallest <= largest <= 1"

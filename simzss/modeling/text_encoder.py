@@ -9,6 +9,7 @@ as CLIPpy (arXiv 2210.09996, section 3) uses it.
 """
 
 from enum import StrEnum, auto
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -49,7 +50,7 @@ class TextEncoderConfig:
     """Attention heads per block."""
     context_length: Positive = 77
     """Longest caption in tokens, special tokens included."""
-    activation: str = "gelu"
+    activation: Literal["gelu", "quick_gelu", "relu", "silu"] = "gelu"
     """Non-linearity of the blocks; OpenAI's CLIP has quick_gelu, T5 relu."""
     weights: str = RANDOM
     """`random`, or folder or hub name of a CLIP or T5 model in transformers' format, whose shape then counts."""
@@ -93,7 +94,7 @@ class TextEncoder(nn.Module):
     def __init__(self, config: TextEncoderConfig, vocabulary_size: int, end_id: int, dim: int) -> None:
         super().__init__()
         self.end_id = end_id
-        if config.heads < 1 or config.width % config.heads:
+        if config.width % config.heads:
             raise UserError(
                 f"text_encoder.width {config.width} is no multiple of its heads {config.heads}: change either"
             )

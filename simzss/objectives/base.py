@@ -91,6 +91,11 @@ class ContrastiveObjective(Objective):
 
     def __init__(self, initial_scale: float, max_scale: float) -> None:
         super().__init__()
+        if not 0 < initial_scale <= max_scale < math.inf:
+            name = type(self).__name__
+            raise UserError(
+                f"{name}'s initial_scale is {initial_scale}: give 0 < initial_scale <= max_scale {max_scale}"
+            )
         self.initial_scale, self.max_scale = initial_scale, max_scale
         self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
 

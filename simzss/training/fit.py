@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import torch
 import yaml
+from jsonargparse.typing import PositiveFloat, PositiveInt
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
@@ -21,9 +22,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
-from simzss.io.configs import Kind, find_config
+from simzss.io.config import from_mapping
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
 from simzss.training.module import Alignment
+from simzss.training.recipe import read_request
 from simzss.training.trainer import TrainerConfig
 from simzss.training.validation import Validation, ValidationConfig
 
@@ -64,23 +66,32 @@ class FitCLI(LightningCLI):
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Our own choice of the trainer's keys in place of all that Lightning has."""
         parser.add_class_arguments(TrainerConfig, "trainer")
-        parser.add_lightning_class_args(Alignment, "model")
-        parser.add_lightning_class_args(CaptionData, "data")
+        parser.add_class_arguments(Alignment, "model")
+        parser.add_class_arguments(CaptionData, "data")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Read the options, and look at the seed before it is used."""
+        super().parse_arguments(parser, args)
+        if not 0 <= self.config.seed_everything < 2**32:
+            raise UserError(f"seed_everything is {self.config.seed_everything}: give a number from 0 to 2^32 - 1")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what belongs to a run and to nothing else."""
         parser.add_argument("--run", type=Path, required=True, help="Folder for all that the run leaves.")
         parser.add_argument("--resume", type=bool, default=False, help="Go on from the run's last checkpoint.")
-        parser.add_argument("--validation", type=ValidationConfig | None, default=None, help="mIoU during training.")
+        keys = ", ".join(field.name for field in fields(ValidationConfig))
+        parser.add_argument(
+            "--validation", type=dict[str, Any] | None, default=None, help=f"mIoU during training; keys: {keys}."
+        )
         parser.add_argument(
             "--max_memory",
-            type=float | None,
+            type=PositiveFloat | None,
             default=None,
             help="GB that the tensors of each process may take on its GPU; does not change the result.",
         )
         parser.add_argument("--compile", type=bool, default=False, help="Compile the blocks of the text encoder.")
         parser.add_argument("--tensorboard", type=bool, default=False, help="Log for TensorBoard too.")
-        parser.add_argument("--checkpoint_every", type=int, default=50, help="Steps between two checkpoints.")
+        parser.add_argument("--checkpoint_every", type=PositiveInt, default=50, help="Steps between two checkpoints.")
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """A trainer that writes into the run's folder."""
@@ -95,19 +106,22 @@ class FitCLI(LightningCLI):
         if self.config.trainer.enable_progress_bar:
             callbacks.append(Progress(refresh_rate=5))
         if self.config.validation is not None:
-            callbacks.append(Validation(self.config_init.validation))
+            callbacks.append(Validation(from_mapping(ValidationConfig, self.config.validation, "validation")))
         loggers: list[Logger] = [CSVLogger(run, name=LOG)]
         if self.config.tensorboard:
             loggers.append(TensorBoardLogger(run, name="tensorboard"))
-        return Trainer(
-            **asdict(self.config_init.trainer),
-            default_root_dir=run,
-            logger=loggers,
-            callbacks=callbacks,
-            max_epochs=1,
-            use_distributed_sampler=False,
-            enable_model_summary=False,
-        )
+        try:
+            return Trainer(
+                **asdict(self.config_init.trainer),
+                default_root_dir=run,
+                logger=loggers,
+                callbacks=callbacks,
+                max_epochs=1,
+                use_distributed_sampler=False,
+                enable_model_summary=False,
+            )
+        except (ValueError, TypeError, MisconfigurationException) as error:  # all that it raises for these keys
+            raise UserError(f"no trainer can be made with {asdict(self.config_init.trainer)}: {error}") from error
 
 
 def fit(arguments: Sequence[str]) -> Path:
@@ -139,33 +153,16 @@ def quiet_lightning() -> Iterator[None]:
 
 def read(arguments: Sequence[str]) -> FitCLI:
     """Build what the arguments describe, without starting it."""
-    try:
-        return FitCLI(
-            Alignment,
-            CaptionData,
-            args=_with_paths(arguments),
-            run=False,
-            auto_configure_optimizers=False,
-            save_config_callback=None,  # it would lie beside the log; see below
-            seed_everything_default=0,
-        )
-    except (ValueError, TypeError, AssertionError, MisconfigurationException) as error:
-        raise UserError(f"these settings do not fit together: {error}") from error
-
-
-def _with_paths(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with recipes that were given by name replaced by their files."""
-    before = ["", *arguments]
-    joined = [
-        f"--config={find_config(Kind.TRAIN, argument.partition('=')[2])}"
-        if argument.startswith("--config=")
-        else argument
-        for argument in arguments
-    ]
-    return [
-        str(find_config(Kind.TRAIN, argument)) if option in {"-c", "--config"} else argument
-        for option, argument in zip(before, joined, strict=False)
-    ]
+    request = read_request(arguments)
+    return FitCLI(
+        Alignment,
+        CaptionData,
+        args=[f"--config={yaml.safe_dump(request.recipe)}", *request.options],
+        run=False,
+        auto_configure_optimizers=False,
+        save_config_callback=None,  # it would lie beside the log; see below
+        seed_everything_default=0,
+    )
 
 
 HARMLESS = ("workers", "cache", "cache_dir", "chunk_size")

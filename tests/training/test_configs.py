@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from simzss.commands.run_demo import recipes
+from simzss.data.feature_cache import Placement
 from simzss.demo.run import Method
-from simzss.objectives.simzss import SimZSS, Target
+from simzss.modeling.backbone import PixelStatistics
+from simzss.modeling.text_encoder import Architecture
+from simzss.objectives.clippy import Pooling
+from simzss.objectives.simzss import MentionPooling, Query, SimZSS, Target
 from simzss.training.fit import FitCLI, quiet_lightning, read
 from simzss.training.optim import adamw
 
@@ -75,3 +79,9 @@ def test_as_released_switches_every_difference(tmp_path: Path) -> None:
     assert (objective.mention_pooling.value, objective.query.value) == ("sum", "concept")
     assert objective.concept_weight == 0.05
     assert cli.model.model.pixel_mean[0] == pytest.approx(0.48145466)
+
+
+def test_choices_are_written_by_their_value() -> None:
+    """Jsonargparse takes an enum's name, everything else its value: the two must be one."""
+    for choice in (Placement, Pooling, MentionPooling, Query, Target, PixelStatistics, Architecture):
+        assert all(member.name == member.value for member in choice)

@@ -29,7 +29,7 @@ def fit(recipe: Path, run: Path, method: str, *options: str) -> Path:
 def test_a_killed_run_resumes_step_for_step(
     method: str, recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live = ("--data.views=null", "--data.cache=off")
+    live = ("--data.views=null", "--data.cache=live")
     whole = fit(recipe, tmp_path / "whole", method, *live)
     with dying_in_the_fifth_step(monkeypatch):
         fit(recipe, tmp_path / "killed", method, *live)
@@ -51,5 +51,5 @@ def test_a_trained_backbone_is_changed_and_comes_with_its_model(recipe: Path, tm
 
 
 def test_a_trained_backbone_has_no_features_to_cache(recipe: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^CLIPpy trains the backbone.*set data\.cache to 'off'$"):
+    with pytest.raises(UserError, match=r"^CLIPpy trains the backbone.*set data\.cache to live$"):
         fit(recipe, tmp_path / "run", "CLIPpy", "--data.cache=host")
