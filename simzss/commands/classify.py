@@ -101,7 +101,7 @@ def _hugging_face(name: str, split: str) -> object:
 
     try:
         return datasets.load_dataset(name, split=split)
-    except Exception as error:
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:  # no such name or split, no connection
         raise UserError(
             f"{name}: neither a folder nor a Hugging Face data set with split {split!r} ({error})"
         ) from error

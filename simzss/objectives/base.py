@@ -91,11 +91,9 @@ class ContrastiveObjective(Objective):
 
     def __init__(self, initial_scale: float, max_scale: float) -> None:
         super().__init__()
-        if not 0 < initial_scale <= max_scale < math.inf:
+        if min(initial_scale, max_scale) <= 0:
             name = type(self).__name__
-            raise UserError(
-                f"{name}'s initial_scale is {initial_scale}: give 0 < initial_scale <= max_scale {max_scale}"
-            )
+            raise UserError(f"{name}'s initial_scale is {initial_scale}, its max_scale {max_scale}: give more than 0")
         self.initial_scale, self.max_scale = initial_scale, max_scale
         self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
 

@@ -219,6 +219,18 @@ def test_mistakes_are_told_in_one_line_and_leave_no_model(
     assert not (tmp_path / "run" / "model").exists()
 
 
+@pytest.mark.parametrize("defect", [TypeError, ValueError, AssertionError])
+def test_a_defect_of_ours_is_no_mistake_of_the_user(
+    fit: Run, monkeypatch: pytest.MonkeyPatch, defect: type[Exception]
+) -> None:
+    def broken(*_: object) -> None:
+        raise defect("of ours")
+
+    monkeypatch.setattr("simzss.model.TextEncoder", broken)
+    with pytest.raises(defect, match="of ours"):
+        fit()
+
+
 def test_the_progress_bar_can_be_left_out(fit: Run) -> None:
     assert (fit("--trainer.enable_progress_bar=false") / "summary.json").is_file()
 
