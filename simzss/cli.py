@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import Any
 
 import typer
-from typer.exceptions import TyperException
 
 from simzss import __version__
 from simzss.errors import UserError
@@ -93,7 +92,7 @@ def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> N
     app.command(help=inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:")[0])(function)
     try:
         code = app(list(arguments), prog_name=prog, standalone_mode=False)
-    except TyperException as error:
+    except typer.TyperException as error:
         raise UserError(f"{error.format_message().rstrip('.')} (see {prog} --help)") from error
     if code == INTERRUPTED:  # typer turns Ctrl-C into a return value
         raise KeyboardInterrupt
