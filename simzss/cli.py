@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "measure speed and quality of concept extraction",
     ),
     "bench train": ("simzss.bench.training.command:bench_train", "measure the parts of a training run"),
+    "bench use": ("simzss.bench.use.command:bench_use", "measure what using a model costs beyond its backbone"),
     "bench evaluate": ("simzss.bench.evaluation.command:bench_evaluate", "measure speed and memory of evaluation"),
 }
 """Name of a command, its function (`module:name`) and what it does in one line."""

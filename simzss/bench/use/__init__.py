@@ -1,0 +1,1 @@
+"""The use of a saved model, measured."""

@@ -1,0 +1,126 @@
+"""What the use of a model costs beyond its backbone: one photograph, many photographs, and the memory of very many.
+
+Random weights, drawn photographs. Seconds are those of the processors, all threads together: what else the machine does
+adds nothing to them, so two of them can be compared on a busy machine.
+"""
+
+import io
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import psutil
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+
+from simzss.bench.evaluation.timings import random_segmenter
+from simzss.devices import pick_device
+from simzss.predict.predictor import Predictor
+from simzss.segmentation.protocol import load_protocol
+from simzss.segmentation.segmenter import Segmenter
+
+CLASSES = ["cat", "sofa|couch", "wooden floor", "wall", "window"]
+WIDTH, HEIGHT = 640, 480
+
+
+@dataclass(frozen=True)
+class OwnWork:
+    """Processor seconds of one photograph."""
+
+    whole: float
+    """From the pixels to labels and scores."""
+    forward: float
+    """Of the backbone on the photograph's windows alone."""
+
+    @property
+    def share(self) -> float:
+        """Our own work as a multiple of the forward."""
+        return self.whole / self.forward - 1
+
+
+@dataclass(frozen=True)
+class Batching:
+    """Wall-clock seconds for the same photographs."""
+
+    one_by_one: float
+    streamed: float
+    photographs: int
+
+    @property
+    def gain(self) -> float:
+        """How many times the photographs per second."""
+        return self.one_by_one / self.streamed
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Megabytes of the process while photographs stream through it."""
+
+    early: float
+    """The most over the second tenth of the photographs."""
+    late: float
+    """The most over the last tenth."""
+    photographs: int
+
+
+def random_predictor(backbone: str, device: str, batch_size: int, window: int = 448) -> Predictor:
+    """A model of random weights with our protocol, if for windows of another size."""
+    model = random_segmenter(backbone, pick_device(device)).model
+    protocol = replace(load_protocol("simzss"), short_side=window, crop=window, stride=window // 2)
+    return Predictor(model, Segmenter(model, protocol, batch_size))  # type: ignore[arg-type]  # an aligned model
+
+
+def measure_own_work(model: Predictor, repetitions: int) -> OwnWork:
+    """The least of several runs, the two kinds in turn; the words are embedded before."""
+    pixels = drawn(0)
+    model.segment(pixels, CLASSES)
+    windows = model.segmenter.prepare(torch.from_numpy(pixels)).windows
+    whole, forward = [], []
+    for _ in range(repetitions):
+        started = time.process_time()
+        model.model.embed_patches(windows)
+        between = time.process_time()
+        model.segment(pixels, CLASSES)
+        whole.append(time.process_time() - between)
+        forward.append(between - started)
+    return OwnWork(min(whole), min(forward))
+
+
+def measure_batching(model: Predictor, photographs: int, at_once: int = 8) -> Batching:
+    """Files one by one and as a stream, some photographs of each in turn, so that a busy machine slows both alike."""
+    model.segment(drawn(0), CLASSES)
+    single, streamed = 0.0, 0.0
+    for start in range(0, photographs, at_once):
+        files = [jpeg(index) for index in range(start, min(start + at_once, photographs))]
+        began = time.perf_counter()
+        for file in files:
+            model.segment(Image.open(file), CLASSES)
+        between = time.perf_counter()
+        for _ in model.stream((Image.open(file) for file in files), CLASSES):
+            pass
+        streamed += time.perf_counter() - between
+        single += between - began
+    return Batching(single, streamed, photographs)
+
+
+def measure_memory(model: Predictor, photographs: int) -> Memory:
+    """How much the process holds, early and late in a long stream."""
+    process = psutil.Process()
+    results = model.stream((drawn(index) for index in range(photographs)), CLASSES)
+    used = [process.memory_info().rss / 1e6 for _ in results]
+    tenth = max(1, photographs // 10)
+    return Memory(max(used[tenth : 2 * tenth]), max(used[-tenth:]), photographs)
+
+
+def drawn(seed: int) -> UInt8[np.ndarray, "height width 3"]:
+    """A photograph's worth of soft shapes."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return np.array(Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+
+
+def jpeg(seed: int) -> io.BytesIO:
+    """The same as a file."""
+    file = io.BytesIO()
+    Image.fromarray(drawn(seed)).save(file, "JPEG", quality=90)
+    return file

@@ -1,0 +1,1 @@
+"""Tests of `simzss.bench.use`."""
