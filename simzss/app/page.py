@@ -105,7 +105,9 @@ def make_page(answers: Answers) -> gr.Blocks:
                 archive = gr.File(label="masks", interactive=False, height=60, elem_id="archive")
             with gr.Column(scale=2):
                 picture = gr.AnnotatedImage(label="classes", show_legend=True, elem_id="picture")
-                heat = gr.Image(label="similarity", interactive=False, elem_id="heat")
+                heat = gr.Image(
+                    label="similarity", interactive=False, buttons=["download", "fullscreen"], elem_id="heat"
+                )
         question = [photograph, words, threshold, opacity]
         photograph.change(answers.upload, photograph, [picture, result, heat], **HIDDEN)
         for start in (button.click, words.submit):
