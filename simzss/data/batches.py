@@ -1,4 +1,4 @@
-"""BatchIndices to batches: gathers from flat arrays, and decoded crops where no cached features take their place.
+"""Indices to batches: gathers from flat arrays, and decoded crops where no cached features take their place.
 
 The pairs of a batch are sorted by the length of their caption, which changes no loss, and cut into chunks that are
 padded to their own longest caption: a COCO caption has 13.5 tokens on average, not 77.
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from simzss.data.caption_dataset import CaptionDataset
-from simzss.data.live import Decoder
 from simzss.data.sampler import BatchIndices
 from simzss.data.token_table import TokenTable
 from simzss.types import CaptionBatch, Chunk, ConceptMentions
@@ -27,27 +26,18 @@ class Batches(Dataset[CaptionBatch]):
         dataset: The pairs.
         tokens: The tokens of their captions.
         pad_id: What captions are padded with: the tokenizer's end token.
-        decoder: Decodes the crops; None where cached features take their place.
         chunk_size: Captions that are encoded together; None for all.
     """
 
-    def __init__(
-        self,
-        dataset: CaptionDataset,
-        tokens: TokenTable,
-        pad_id: int,
-        decoder: Decoder | None = None,
-        chunk_size: int | None = None,
-    ) -> None:
-        self.dataset, self.tokens, self.pad_id = dataset, tokens, pad_id
-        self.decoder, self.chunk_size = decoder, chunk_size
+    def __init__(self, dataset: CaptionDataset, tokens: TokenTable, pad_id: int, chunk_size: int | None = None) -> None:
+        self.dataset, self.tokens, self.pad_id, self.chunk_size = dataset, tokens, pad_id, chunk_size
 
     def __getitem__(self, draws: BatchIndices) -> CaptionBatch:
-        """One batch."""
-        pixels = None
-        if self.decoder is not None:
-            decoded = self.decoder(draws)
-            draws, pixels = decoded.draws, decoded.pixels
+        """One batch, without pixels: cached features take their place."""
+        return self.of(draws)
+
+    def of(self, draws: BatchIndices, pixels: Sequence[UInt8[Tensor, "3 height width"]] | None = None) -> CaptionBatch:
+        """One batch, with the decoded crop of each draw if there are any."""
         rows, crops = self.dataset.pairs[draws.pairs], self.dataset.crops(draws)
         return make_batch(
             self.tokens, rows, crops, pixels, self.pad_id, len(self.dataset.bank.names), chunk_size=self.chunk_size
@@ -85,7 +75,7 @@ def make_batch(
     caption = torch.from_numpy(np.repeat(np.arange(len(rows)), counts))
     return CaptionBatch(
         crop=torch.from_numpy(crops[order]),
-        pixels=None if pixels is None else torch.stack([pixels[place] for place in order]),
+        pixels=None if pixels is None else _stacked([pixels[place] for place in order]),
         ids=torch.from_numpy(ids),
         mentions=ConceptMentions(caption, concept, start, end, num_concepts),
         chunks=tuple(_chunks(lengths, counts, chunk_size or len(rows))),
@@ -97,6 +87,13 @@ def rechunked(batch: CaptionBatch, chunk_size: int, end_id: int) -> CaptionBatch
     lengths = (batch.ids == end_id).int().argmax(dim=1) + 1
     counts = torch.bincount(batch.mentions.caption, minlength=len(batch.ids))
     return replace(batch, chunks=tuple(_chunks(lengths.cpu().numpy(), counts.cpu().numpy(), chunk_size)))
+
+
+def _stacked(pixels: Sequence[UInt8[Tensor, "3 height width"]]) -> UInt8[Tensor, "batch 3 height width"]:
+    """All crops in one tensor; beside a GPU, but not in a loader process, in memory that it copies from meanwhile."""
+    pinned = torch.cuda.is_available() and get_worker_info() is None
+    whole = torch.empty(len(pixels), *pixels[0].shape, dtype=torch.uint8, pin_memory=pinned)
+    return torch.stack(list(pixels), out=whole)
 
 
 def _items(

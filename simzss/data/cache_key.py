@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from simzss.data.caption_dataset import CaptionDataset
+from simzss.data.image_index import file_size
 from simzss.modeling.backbone import ImageBackbone
 
 
@@ -60,8 +61,8 @@ def cache_key(backbone: ImageBackbone, dataset: CaptionDataset, dtype: torch.dty
     """
     images = hashlib.sha256()
     for name in dataset.files:
-        path = dataset.folder / name
-        images.update(f"{name}\0{path.stat().st_size if path.is_file() else 'missing'}\0".encode())
+        size = file_size(dataset.folder / name)
+        images.update(f"{name}\0{'missing' if size is None else size}\0".encode())
     side = dataset.crop.size // backbone.patch_size
     return CacheKey(
         backbone=backbone.config.name,

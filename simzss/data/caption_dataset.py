@@ -14,6 +14,7 @@ from torch import Tensor
 
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.table.reading import read_table
+from simzss.data.image_index import index_images, missing, outside
 from simzss.data.sampler import BatchIndices
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
@@ -47,15 +48,13 @@ class CaptionDataset:
     def __init__(
         self, table: Path, images: Path, crop: SeededCrop, views: int | None = None, max_broken: int = 0
     ) -> None:
-        loaded = read_table(table)
+        loaded = read_table(table, ["key"])
         self.bank: ConceptBank = loaded.bank
         self.folder = images
         self.crop, self.views, self.max_broken = crop, views, max_broken
-        keys = loaded.rows["key"].to_pylist()
-        self.files = list(dict.fromkeys(keys))
-        number = {key: index for index, key in enumerate(self.files)}
-        self.image_of_row = np.array([number[key] for key in keys], dtype=np.int64)
-        self.pairs = np.arange(len(keys))
+        index = index_images(loaded.rows["key"])
+        self.files, self.image_of_row = index.files, index.image_of_row
+        self.pairs = np.arange(len(self.image_of_row))
         self._require_images(table)
         if len(self.files) * self.period > MOST_CROPS:
             raise UserError(f"{table} names {len(self.files):,} images, more than can be numbered: split it")
@@ -66,7 +65,8 @@ class CaptionDataset:
 
     def crops(self, draws: BatchIndices) -> Int[np.ndarray, " batch"]:
         """Which crop each draw shows: the place in the stream decides among those of its pair's image."""
-        return self.image_of_row[self.pairs[draws.pairs]] * self.period + draws.positions % self.period
+        images = self.image_of_row[self.pairs[draws.pairs]].astype(np.int64)
+        return images * self.period + draws.positions % self.period
 
     def pixels(self, crop: int) -> UInt8[Tensor, "3 height width"]:
         """One crop of one image: its number is image * period + view, and seeds it.
@@ -118,10 +118,14 @@ class CaptionDataset:
             raise UserError(f"the concept table {table} has no rows")
         if not self.folder.is_dir():
             raise UserError(f"no image folder at {self.folder}")
-        present = {path.name for path in self.folder.iterdir()}
-        missing = [name for name in self.files if name not in present and not (self.folder / name).is_file()]
-        if len(missing) > min(self.max_broken, len(self.files) - 1):  # up to there they are left out as unreadable
+        if (name := outside(self.files)) is not None:
             raise UserError(
-                f"{self.folder} lacks {len(missing)} of the {len(self.files)} images that {table} names,"
-                f" the first is {missing[0]}"
+                f"{table} names the image {name!r}, which is not inside a folder: its keys must be file names"
+            )
+        absent = missing(self.files, self.folder)
+        first = next(absent, None)
+        count = sum(1 for _ in absent) + (first is not None)
+        if count > min(self.max_broken, len(self.files) - 1):  # up to there they are left out as unreadable
+            raise UserError(
+                f"{self.folder} lacks {count} of the {len(self.files)} images that {table} names, the first is {first}"
             )

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from simzss.data.batches import Batches
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
-from simzss.data.live import Decoder
+from simzss.data.live import Decoder, LiveLoader
 from simzss.data.sampler import BatchSampler
 from simzss.data.token_table import TokenTable, open_token_table
 from simzss.data.transforms import SeededCrop
@@ -148,10 +148,10 @@ class CaptionData(LightningDataModule):
         """Optimiser steps in the whole run."""
         return self.epochs * self._per_epoch // self.batch_size
 
-    def train_dataloader(self) -> DataLoader[CaptionBatch]:
+    def train_dataloader(self) -> DataLoader[CaptionBatch] | LiveLoader:
         """The whole run's batches from the step the trainer stands at."""
         start = self.trainer.global_step if self.trainer else 0
-        batches = BatchSampler(
+        stream = BatchSampler(
             pairs=len(self.dataset),
             pairs_per_epoch=self._per_epoch,
             batch_size=self.batch_size,
@@ -161,13 +161,14 @@ class CaptionData(LightningDataModule):
             rank=rank(),
             processes=world_size(),
         )
-        decoder = Decoder(self.dataset, self.seed) if self.cache is Placement.live else None
+        batches = Batches(self.dataset, self.tokens, self.pad_id, self.chunk_size)
+        if self.cache is Placement.live:
+            return LiveLoader(batches, Decoder(self.dataset, self.seed), stream, self.workers)
         return DataLoader(
-            Batches(self.dataset, self.tokens, self.pad_id, decoder, self.chunk_size),
-            sampler=batches,
+            batches,
+            sampler=stream,
             batch_size=None,  # what the sampler yields is a whole batch
             num_workers=self.workers,
-            prefetch_factor=1 if self.workers and decoder is not None else None,  # an item is a whole batch of pixels
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -47,16 +47,20 @@ class BatchSampler:
     rank: int = 0
     processes: int = 1
 
+    @property
+    def share(self) -> int:
+        """Pairs of each batch that are this process's."""
+        return self.batch_size // self.processes
+
     def __len__(self) -> int:
         """Steps of the whole run, also when part of it lies behind: Lightning counts from the first."""
         return self.steps
 
     def __iter__(self) -> Iterator[BatchIndices]:
         """The draws of each step."""
-        share = self.batch_size // self.processes
         for step in range(self.start, self.steps):
-            first = step * self.batch_size + self.rank * share
-            yield self._draw(np.arange(first, first + share))
+            first = step * self.batch_size + self.rank * self.share
+            yield self._draw(np.arange(first, first + self.share))
 
     def _draw(self, positions: Int[np.ndarray, " batch"]) -> BatchIndices:
         epochs, places = np.divmod(positions, self.pairs_per_epoch)

@@ -99,11 +99,9 @@ def test_a_batch_without_mentions() -> None:
     assert found.mentions.caption.shape == (0,)
 
 
-def batches(corpus: Corpus, tokenizer: Tokenizer, chunk_size: int | None = None, *, decoded: bool = False) -> Batches:
+def batches(corpus: Corpus, tokenizer: Tokenizer, chunk_size: int | None = None) -> Batches:
     dataset = CaptionDataset(corpus.table, corpus.images, SeededCrop(16, (0.5, 1.0)))
-    tokens = tokenise(read_table(corpus.table).rows, tokenizer)
-    decoder = Decoder(dataset, seed=0) if decoded else None
-    return Batches(dataset, tokens, tokenizer.end_id, decoder, chunk_size)
+    return Batches(dataset, tokenise(read_table(corpus.table).rows, tokenizer), tokenizer.end_id, chunk_size)
 
 
 FIRST_FOUR = BatchIndices(np.arange(4), np.arange(4))
@@ -111,8 +109,9 @@ FIRST_FOUR = BatchIndices(np.arange(4), np.arange(4))
 
 def test_batch_holds_pixels_and_token_spans_of_the_mentions(corpus: Corpus) -> None:
     tokenizer = Tokenizer()
-    made = batches(corpus, tokenizer, decoded=True)
-    batch = made[FIRST_FOUR]
+    made = batches(corpus, tokenizer)
+    decoded_crops = Decoder(made.dataset, seed=0)[FIRST_FOUR]
+    batch = made.of(decoded_crops.draws, list(decoded_crops.pixels))
     assert batch.pixels is not None
     mentions = batch.mentions
     rows = zip(mentions.caption, mentions.concept, mentions.start, mentions.end, strict=True)

@@ -1,25 +1,29 @@
 """Unreadable images in training without cached features: named once, counted, and replaced by the same pairs always."""
 
+import os
 import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from simzss.concepts.table.reading import read_table
+from simzss.data import live
 from simzss.data.batches import Batches
 from simzss.data.caption_dataset import NEVER, CaptionDataset
-from simzss.data.live import Decoder
-from simzss.data.sampler import BatchSampler
+from simzss.data.live import Decoded, Decoder, LiveLoader
+from simzss.data.sampler import BatchIndices, BatchSampler
 from simzss.data.token_table import tokenise
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
 from simzss.modeling.tokenizer import Tokenizer
 from simzss.types import CaptionBatch
 from tests.corpus import Corpus
+from tests.data.test_batches import assert_same
 
 TOKENIZER = Tokenizer()
 RUN = BatchSampler(pairs=12, pairs_per_epoch=12, batch_size=6, steps=4, seed=3)
@@ -36,14 +40,19 @@ def images(corpus: Corpus, tmp_path: Path) -> Path:
     return folder
 
 
-def batches(corpus: Corpus, images: Path, max_broken: int = 2) -> Batches:
+def loader(
+    corpus: Corpus, images: Path, run: BatchSampler = RUN, max_broken: int = 2, workers: int = 0
+) -> tuple[LiveLoader, Decoder]:
     dataset = CaptionDataset(corpus.table, images, SeededCrop(16, (0.5, 1.0)), max_broken=max_broken)
     tokens = tokenise(read_table(corpus.table).rows, TOKENIZER)
-    return Batches(dataset, tokens, TOKENIZER.end_id, Decoder(dataset, seed=3))
+    decoder = Decoder(dataset, seed=3)
+    return LiveLoader(Batches(dataset, tokens, TOKENIZER.end_id), decoder, run, workers), decoder
 
 
-def drawn(made: Batches, run: BatchSampler) -> list[CaptionBatch]:
-    return [made[draws] for draws in run]
+def drawn(
+    corpus: Corpus, images: Path, run: BatchSampler = RUN, max_broken: int = 2, workers: int = 0
+) -> list[CaptionBatch]:
+    return list(loader(corpus, images, run, max_broken, workers)[0])
 
 
 def crops(found: list[CaptionBatch]) -> list[list[int]]:
@@ -52,22 +61,22 @@ def crops(found: list[CaptionBatch]) -> list[list[int]]:
 
 @named_once
 def test_another_pair_takes_the_place_with_its_own_image_and_caption(corpus: Corpus, images: Path) -> None:
-    made = batches(corpus, images)
+    dataset = CaptionDataset(corpus.table, images, SeededCrop(16, (0.5, 1.0)), max_broken=2)
     captions = TOKENIZER(read_table(corpus.table).rows["caption"].to_pylist())
-    for batch, draws in zip(drawn(made, RUN), RUN, strict=True):
+    for batch, draws in zip(drawn(corpus, images), RUN, strict=True):
         assert batch.pixels is not None
-        assert sorted(crop % made.dataset.period for crop in batch.crop.tolist()) == draws.positions.tolist()
+        assert sorted(crop % dataset.period for crop in batch.crop.tolist()) == draws.positions.tolist()
         for crop, pixels, ids in zip(batch.crop.tolist(), batch.pixels, batch.ids.tolist(), strict=True):
-            image = crop // made.dataset.period
+            image = crop // dataset.period
             assert image not in {1, 4}
-            assert torch.equal(pixels, made.dataset.pixels(crop))
+            assert torch.equal(pixels, dataset.pixels(crop))
             padded = [text.ids + [TOKENIZER.end_id] * (len(ids) - len(text.ids)) for text in captions]
             assert ids in padded[2 * image : 2 * image + 2]
 
 
 @named_once
 def test_readable_pairs_keep_their_places(corpus: Corpus, images: Path) -> None:
-    undisturbed, disturbed = (crops(drawn(batches(corpus, folder), RUN)) for folder in (corpus.images, images))
+    undisturbed, disturbed = (crops(drawn(corpus, folder)) for folder in (corpus.images, images))
     for before, after in zip(undisturbed, disturbed, strict=True):
         kept = {crop for crop in before if crop // NEVER not in {1, 4}}
         assert kept <= set(after)
@@ -76,18 +85,17 @@ def test_readable_pairs_keep_their_places(corpus: Corpus, images: Path) -> None:
 
 @named_once
 def test_processes_and_resumed_runs_train_on_the_same_pairs(corpus: Corpus, images: Path) -> None:
-    whole = crops(drawn(batches(corpus, images), RUN))
-    assert crops(drawn(batches(corpus, images), replace(RUN, start=2))) == whole[2:]
-    shares = [crops(drawn(batches(corpus, images), replace(RUN, rank=rank, processes=2))) for rank in range(2)]
+    whole = crops(drawn(corpus, images))
+    assert crops(drawn(corpus, images, replace(RUN, start=2))) == whole[2:]
+    shares = [crops(drawn(corpus, images, replace(RUN, rank=rank, processes=2))) for rank in range(2)]
     joined = [sorted(first + second) for first, second in zip(*shares, strict=True)]
     assert joined == [sorted(batch) for batch in whole]
 
 
 def test_every_image_is_named_once(corpus: Corpus, images: Path) -> None:
-    made = batches(corpus, images)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        drawn(made, RUN)
+        drawn(corpus, images)
     said = sorted(str(warning.message) for warning in caught)
     assert len(said) == 2
     assert "001.png" in said[0]
@@ -96,19 +104,46 @@ def test_every_image_is_named_once(corpus: Corpus, images: Path) -> None:
 
 
 @named_once
-def test_loader_processes_count_together(corpus: Corpus, images: Path) -> None:
-    made = batches(corpus, images)
-    loaded = list(DataLoader(made, sampler=RUN, batch_size=None, num_workers=2))
-    assert crops(loaded) == crops(drawn(batches(corpus, images), RUN))
-    decoder = made.decoder
-    assert decoder is not None
-    assert decoder.broken.nonzero().flatten().tolist() == [1, 4]
+@pytest.mark.parametrize(("workers", "smallest", "most"), [(0, 1, 64), (2, 1, 64), (2, 4, 64), (1, 1, 2)])
+def test_pieces_and_processes_make_the_same_batches(
+    corpus: Corpus, images: Path, monkeypatch: pytest.MonkeyPatch, workers: int, smallest: int, most: int
+) -> None:
+    """Against a batch that one process decodes as a whole, by the decoder alone."""
+    expected, alone = [], loader(corpus, images)
+    for draws in RUN:
+        decoded = alone[1][draws]
+        expected.append(alone[0].batches.of(decoded.draws, list(decoded.pixels)))
+    monkeypatch.setattr(live, "SMALLEST_PIECE", smallest)
+    monkeypatch.setattr(live, "MOST_PIECES", most)
+    in_pieces, decoder = loader(corpus, images, workers=workers)
+    assert in_pieces.pieces_of_batch > 1
+    assert len(in_pieces) == 4
+    for found, whole in zip(in_pieces, expected, strict=True):
+        assert_same(found, whole)
+        assert torch.equal(cast("Tensor", found.pixels), cast("Tensor", whole.pixels))
+    assert decoder.broken.nonzero().flatten().tolist() == [1, 4]  # which all loader processes count together
+
+
+def test_the_loader_processes_share_a_batch(corpus: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each leaves a note of which places in the stream it decoded."""
+    decode = Decoder.__getitem__
+
+    def watched(decoder: Decoder, draws: BatchIndices) -> Decoded:
+        (tmp_path / f"{os.getpid()}-{draws.positions[0]}").touch()
+        return decode(decoder, draws)
+
+    monkeypatch.setattr(Decoder, "__getitem__", watched)
+    monkeypatch.setattr(live, "SMALLEST_PIECE", 1)
+    drawn(corpus, corpus.images, replace(RUN, steps=1), workers=2)
+    notes = [path.name.split("-") for path in tmp_path.iterdir()]
+    assert sorted(int(place) for _, place in notes) == list(range(6))
+    assert len({process for process, _ in notes}) == 2
 
 
 @named_once
 def test_too_many_end_the_run_in_one_line(corpus: Corpus, images: Path) -> None:
     with pytest.raises(UserError, match=r"with it 2 of 6 images could not be read: .* data\.max_broken") as error:
-        drawn(batches(corpus, images, max_broken=1), RUN)
+        drawn(corpus, images, max_broken=1)
     assert "\n" not in str(error.value)
 
 
@@ -117,4 +152,4 @@ def test_without_any_readable_image_there_is_no_endless_search(corpus: Corpus, i
     for path in images.iterdir():
         path.write_bytes(b"no image")
     with pytest.raises(UserError, match="with it 6 of 6 images"):
-        drawn(batches(corpus, images, max_broken=100), RUN)
+        drawn(corpus, images, max_broken=100)

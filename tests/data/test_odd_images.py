@@ -53,7 +53,7 @@ def test_when_drawn(corpus: Corpus, images: Path, tmp_path: Path) -> None:
     data = dataset(corpus, images)
     draws = BatchIndices(2 * np.arange(6), np.arange(6))
     with pytest.warns(UserWarning, match=r"005\.png.*truncated.*1 of 6 images"):
-        found = Decoder(data, seed=0)(draws)
+        found = Decoder(data, seed=0)[draws]
     assert found.draws.pairs[:TRUNCATED].tolist() == [0, 2, 4, 6, 8]
     assert found.draws.pairs[TRUNCATED] < 10
     assert all(pixels.shape == (3, 32, 32) for pixels in found.pixels)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.functional import pil_to_tensor
 
 from simzss.data.transforms import SeededCrop
@@ -31,6 +32,26 @@ def test_crop_leaves_the_global_random_state_alone() -> None:
     torch.manual_seed(5)
     SeededCrop(16, (0.5, 1.0))(noise(), 1)
     assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (640, 480), (30, 40), (1, 1), (50, 1), (1000, 90)])
+@pytest.mark.parametrize("scale", [(0.9, 1.0), (0.08, 1.0), (1.0, 1.0)])
+def test_boxes_are_those_of_torchvision(size: tuple[int, int], scale: tuple[float, float]) -> None:
+    """Seeded alike, number for number, so that features cached by earlier versions still fit."""
+    crop, image = SeededCrop(16, scale), Image.new("RGB", size[::-1])
+    for seed in [*range(50), 2**33 + 5, 2**62]:
+        torch.manual_seed(seed)
+        box = crop.box(*size, seed)
+        expected = RandomResizedCrop.get_params(image, list(scale), list(crop.ratio))
+        assert (box.top, box.left, box.height, box.width) == expected
+
+
+def test_no_common_generator_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An accelerator's would otherwise be seeded anew at every crop."""
+    for seed in (torch.manual_seed, torch.cuda.manual_seed_all):
+        monkeypatch.setattr(f"{seed.__module__}.{seed.__name__}", lambda *_: pytest.fail("seeded"))
+    monkeypatch.setattr(torch, "manual_seed", lambda *_: pytest.fail("seeded"))
+    SeededCrop(16, (0.5, 1.0))(noise(), 1)
 
 
 def test_whole_square_is_kept_where_nothing_is_cropped() -> None:

@@ -8,6 +8,7 @@ It sees words, no phrases: "table" in "table cloth" is a mention here and none o
 in "a man can train". How much that costs is measured in docs/concepts.md.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 import spacy
@@ -50,11 +51,16 @@ class GazetteerRoute:
 def longest_first(candidates: Iterable[Mention | None]) -> list[Mention]:
     """Mentions that do not overlap, in the order of the text; the longer one wins, then the earlier."""
     kept: list[Mention] = []
+    starts: list[int] = []
     found = (candidate for candidate in candidates if candidate is not None)
     for candidate in sorted(found, key=lambda one: (one.start - one.end, one.start)):
-        if all(candidate.end <= one.start or one.end <= candidate.start for one in kept):
-            kept.append(candidate)
-    return sorted(kept, key=lambda one: one.start)
+        place = bisect_left(starts, candidate.start)  # only its neighbours can overlap with it
+        if (place == 0 or kept[place - 1].end <= candidate.start) and (
+            place == len(kept) or candidate.end <= kept[place].start
+        ):
+            kept.insert(place, candidate)
+            starts.insert(place, candidate.start)
+    return kept
 
 
 def _singular_word(word: str) -> str:
