@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.extraction import file_hash
 from simzss.concepts.table.format import SCHEMA, Counts, Manifest, part_path, write_part
+from simzss.concepts.table.reading import file_hash
 
 PART = 10_000
 WORDS = np.array(["a", "brown", "dog", "sits", "on", "the", "wooden", "bench", "near", "two", "parked", "cars"])
