@@ -62,11 +62,19 @@ def index_images(keys: Any) -> ImageIndex:
     By sorting hashes (XXH3), a third of the memory of Arrow's own dictionaries; the result is checked text by text, and
     should two names have the same hash, others are taken.
     """
-    tried = (_by_hash(keys, hashes((key.encode() for key in _texts(keys)), seed)) for seed in count())
+    tried = (_number(keys, seed) for seed in count())
     return next(index for index in tried if _fits(index, keys))
 
 
-def _by_hash(keys: Any, hashed: UInt64[np.ndarray, " rows"]) -> ImageIndex:
+def _number(keys: Any, seed: int) -> ImageIndex:
+    first_rows, image_of_row = _groups(hashes((key.encode() for key in _texts(keys)), seed))
+    return ImageIndex(Names(keys.take(pa.array(first_rows)).combine_chunks()), image_of_row)
+
+
+def _groups(
+    hashed: UInt64[np.ndarray, " rows"],
+) -> tuple[Int[np.ndarray, " groups"], Int[np.ndarray, " rows"]]:
+    """Where each number comes first, in order, and which of these each row's is."""
     order = np.argsort(hashed, kind="stable")
     hashed = hashed[order]
     is_first = np.ones(len(order), bool)
@@ -74,11 +82,9 @@ def _by_hash(keys: Any, hashed: UInt64[np.ndarray, " rows"]) -> ImageIndex:
     first_rows = order[is_first]
     group = np.empty(len(order), np.int32)
     group[order] = np.cumsum(is_first, dtype=np.int32) - 1
-    by_first_row = np.argsort(first_rows)
     number = np.empty(len(first_rows), np.int32)
-    number[by_first_row] = np.arange(len(first_rows), dtype=np.int32)
-    files = keys.take(pa.array(first_rows[by_first_row])).combine_chunks()
-    return ImageIndex(Names(files), number[group])
+    number[np.argsort(first_rows)] = np.arange(len(first_rows), dtype=np.int32)
+    return np.sort(first_rows), number[group]
 
 
 def _fits(index: ImageIndex, keys: Any) -> bool:
