@@ -24,6 +24,7 @@ from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
 from simzss.io.config import from_mapping
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
+from simzss.training.checkpoints import WholeCheckpoints, newest
 from simzss.training.module import Alignment
 from simzss.training.recipe import read_request
 from simzss.training.trainer import TrainerConfig
@@ -116,6 +117,7 @@ class FitCLI(LightningCLI):
                 default_root_dir=run,
                 logger=loggers,
                 callbacks=callbacks,
+                plugins=[WholeCheckpoints()],
                 max_epochs=1,
                 use_distributed_sampler=False,
                 enable_model_summary=False,
@@ -171,13 +173,12 @@ HARMLESS = ("workers", "cache", "cache_dir", "chunk_size")
 
 def _fit(cli: FitCLI) -> Path:
     run: Path = cli.config.run
-    last = run / "checkpoints" / "last.ckpt"
     if (run / MODEL).exists():
         raise UserError(f"{run} holds a finished run: give another --run, or remove it")
-    if last.exists() and not cli.config.resume:
+    checkpoint = newest(run / "checkpoints")
+    if checkpoint and not cli.config.resume:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
-    _keep_config(cli, run / "config.yaml", resumed=last.exists())
-    checkpoint = last if last.exists() else None
+    _keep_config(cli, run / "config.yaml", resumed=checkpoint is not None)
     cli.model.max_memory = cli.config.max_memory
     if cli.config.compile:
         cli.model.model.text_encoder.compile_blocks()
