@@ -33,7 +33,7 @@ def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture
         ["compare", "a", "b", "--json"],
         ["classify", "model", "data", "--json"],
         ["bench", "evaluate", "--json"],
-        ["bench", "concepts", "--json"],
+        ["bench", "concepts", "captions.json", "--json"],
         ["probe", "voc20", "--data-root", "data", "--output"],
         ["compare", "a", "b", "--markdown"],
     ],

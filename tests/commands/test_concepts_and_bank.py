@@ -104,5 +104,5 @@ def test_bank_needs_a_parser(source: Path, tmp_path: Path) -> None:
 
 
 def test_bench_needs_its_corpora(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"the measurements need .*captions_val2017\.json; name the folder with --data"):
-        run(["bench", "concepts", "--data", str(tmp_path)])
+    with pytest.raises(UserError, match=r"nowhere\.json"):
+        run(["bench", "concepts", str(tmp_path / "nowhere.json")])

@@ -60,7 +60,7 @@ def loss_and_gradients(chunk_size: int | None, order: list[int], pad_to: int | N
     terms = objective(image, encode_captions_chunked(encoder, objective, batch), batch.mentions)
     terms.total.backward()
     gradients = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
-    return {"loss": terms.total.detach(), "concept": terms.concept.detach(), **gradients}
+    return {"loss": terms.total.detach(), "concept": terms.watched["concept"].detach(), **gradients}
 
 
 PLAIN = list(range(len(CAPTIONS)))
