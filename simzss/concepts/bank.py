@@ -103,6 +103,8 @@ class ConceptBank:
             UserError: If the file cannot be read, or holds an empty line or a name twice.
         """
         path = Path(path)
+        if path.is_fifo() or path.is_char_device():
+            raise UserError(f"{path} is no file; copy what it gives into one")
         if path.suffix == ".json":
             return cls.load(path)
         lines = _read_text(path).splitlines()

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool
 
 from simzss.diagnostics.classification import Accuracy, ImageTextModel, LabelledImages, rank_classes
-from simzss.diagnostics.waterbirds import METADATA, read_table
+from simzss.diagnostics.waterbirds import METADATA, read_split
 from simzss.errors import UserError
 from simzss.segmentation.protocol import SegmentationProtocol
 
@@ -46,7 +46,7 @@ def from_metadata(folder: Path, split: str) -> PlacedImages:
     Raises:
         UserError: If the table or an image is missing or damaged, or all backgrounds are of one kind.
     """
-    table = read_table(folder, split)
+    table = read_split(folder, split)
     matching = np.array(table.labels) == np.array(table.places)
     if matching.all() or not matching.any():
         raise UserError(f"{folder / METADATA}: all backgrounds of the split {split!r} are of one kind; give another")

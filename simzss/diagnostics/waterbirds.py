@@ -45,7 +45,7 @@ def is_placed(folder: Path) -> bool:
     return (folder / METADATA).is_file()
 
 
-def read_table(folder: Path, split: str) -> PlacedTable:
+def read_split(folder: Path, split: str) -> PlacedTable:
     """Read what the images of a split show.
 
     Raises:

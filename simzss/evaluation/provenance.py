@@ -128,7 +128,7 @@ def claim(output: Path, run: Record) -> Record:
     path = output / RUN
     if path.is_file():
         earlier = read_json(path, keys=GROWING)
-        difference = _first_difference(earlier, json.loads(json.dumps(run)))
+        difference = _changed_setting(earlier, json.loads(json.dumps(run)))
         if difference:
             raise UserError(
                 f"{output} holds a run with another {difference}; give another --output, or delete that folder"
@@ -160,14 +160,14 @@ def write_json(path: Path, content: Record) -> None:
     write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + "\n", writer=f".{rank()}")
 
 
-def _first_difference(old: Record, new: Record, where: str = "") -> str | None:
+def _changed_setting(old: Record, new: Record, where: str = "") -> str | None:
     """The first key, with its parents, on which two records differ. Benchmarks or words of one alone do not count."""
     for key in old.keys() & new.keys() if where.strip() in GROWING else old.keys() | new.keys():
         before, after = old.get(key), new.get(key)
         if f"{where}{key}" in FREE:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
-            if inner := _first_difference(before, after, f"{where}{key} "):
+            if inner := _changed_setting(before, after, f"{where}{key} "):
                 return inner
         elif before != after:
             return f"{where}{key} ({before} instead of {after})"

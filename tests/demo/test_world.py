@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simzss.concepts.readers.rows import Row
+from simzss.concepts.readers.rows import CaptionRow
 from simzss.concepts.readers.source import open_corpus
 from simzss.demo.scenes import CLASSES
 from simzss.demo.world import (
@@ -38,7 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_captions_are_an_ordinary_corpus(world: World) -> None:
     rows = list(open_corpus(str(world.captions)).rows())
     assert len(rows) == 12 * 3
-    assert {row.key for row in rows if isinstance(row, Row)} == {path.name for path in world.images.iterdir()}
+    assert {row.key for row in rows if isinstance(row, CaptionRow)} == {path.name for path in world.images.iterdir()}
 
 
 @pytest.mark.parametrize(("description", "count"), [("benchmark", 5), ("probe", 4)])

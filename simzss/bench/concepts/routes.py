@@ -12,7 +12,7 @@ from simzss.concepts.mentions import Match
 from simzss.concepts.readers.bad_rows import SILENT, OnError, good_rows
 from simzss.concepts.readers.source import Corpus, Reader
 from simzss.concepts.routes.pipelines import GAZETTEER
-from simzss.concepts.table.token_survival import Alignment, SpanTokenizer, align
+from simzss.concepts.table.token_survival import SpanTokenizer, Survival, check_survival
 from simzss.concepts.table.workers import ExtractorRecipe
 
 
@@ -23,7 +23,7 @@ class RouteResult:
     pipeline: str
     match: Match
     captions: int
-    alignment: Alignment
+    alignment: Survival
     gazetteer: Agreement
     """The gazetteer's mentions held against this route's."""
     by_hand: Agreement | None
@@ -57,7 +57,7 @@ def compare_routes(
             pipeline=route.pipeline,
             match=route.match,
             captions=len(captions),
-            alignment=align(found, tokenizer, clean),
+            alignment=check_survival(found, tokenizer, clean),
             gazetteer=agreement(gazetteer, found_spans),
             by_hand=agreement((found_spans[row] for row in by_hand), by_hand.values()) if by_hand else None,
         )

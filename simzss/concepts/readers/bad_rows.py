@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import TypeGuard
 
-from simzss.concepts.readers.rows import BadRow, Row
+from simzss.concepts.readers.rows import BadRow, CaptionRow
 from simzss.concepts.readers.source import Corpus
 from simzss.errors import UserError
 
@@ -30,13 +31,13 @@ class Watcher:
 SILENT = Watcher()
 
 
-def is_good(row: Row | BadRow, on_error: OnError, watcher: Watcher) -> bool:
+def is_good(row: CaptionRow | BadRow, on_error: OnError, watcher: Watcher) -> TypeGuard[CaptionRow]:
     """Whether the row is good.
 
     Raises:
         UserError: If it is bad and that is to stop the run.
     """
-    if isinstance(row, Row):
+    if isinstance(row, CaptionRow):
         return True
     if on_error is OnError.STOP:
         raise UserError(f"{row.problem} (--on-error skip leaves such rows out)")
@@ -44,13 +45,13 @@ def is_good(row: Row | BadRow, on_error: OnError, watcher: Watcher) -> bool:
     return False
 
 
-def good_rows(corpus: Corpus, on_error: OnError, limit: int | None, watcher: Watcher) -> Iterator[Row]:
+def good_rows(corpus: Corpus, on_error: OnError, limit: int | None, watcher: Watcher) -> Iterator[CaptionRow]:
     """The good rows among the first `limit` rows of a corpus.
 
     Raises:
         UserError: At the first bad row, if that is to stop the run.
     """
     for row in islice(corpus.rows(), limit):
-        if is_good(row, on_error, watcher) and isinstance(row, Row):
+        if is_good(row, on_error, watcher):
             yield row
         watcher.advance(1)

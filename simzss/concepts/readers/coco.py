@@ -7,25 +7,26 @@ Format: https://cocodataset.org/#format-data, section "Image Captioning". Such a
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
-from simzss.concepts.readers.rows import BadRow, Columns, Place, Row, checked_row
+from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns, Place, checked_row
 from simzss.errors import UserError
 
 NEEDED = ("images", "annotations", "id", "file_name", "image_id", "caption")
 
 
-def read_coco(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
+def read_coco(path: Path, columns: Columns) -> Iterator[CaptionRow | BadRow]:
     """The captions of a COCO caption file, in its order."""
     caption_field, key_field = columns.caption or "caption", columns.key or "file_name"
     stored = _load(path, keep={*NEEDED, caption_field, key_field})
-    image_keys = {image.get("id"): image.get(key_field) for image in stored["images"]}
+    image_keys = {image["id"]: image.get(key_field) for image in stored["images"] if _is_id(image.get("id"))}
     for number, annotation in enumerate(stored["annotations"], start=1):
         place = Place(path, "annotation", number)
         if caption_field not in annotation:
             yield BadRow(f"{place}: no {caption_field!r}; is this a COCO caption file?")
-        elif annotation.get("image_id") not in image_keys:
-            yield BadRow(f"{place}: no image {annotation.get('image_id')!r} in the file")
+        elif not _is_id(image := annotation.get("image_id")) or image not in image_keys:
+            yield BadRow(f"{place}: no image {shortened(image)} in the file")
         else:
             yield checked_row(annotation[caption_field], image_keys[annotation["image_id"]], place)
 
@@ -48,3 +49,7 @@ def _load(path: Path, keep: set[str]) -> dict[str, list[dict[str, Any]]]:
 
 def _is_table(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str | int | float)

@@ -7,13 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simzss.concepts.readers.rows import BadRow, Columns, Place, Row, checked_row
+from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns, Place, checked_row
 from simzss.errors import UserError
 
 BATCH_ROWS = 4096
 
 
-def read_parquet(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
+def read_parquet(path: Path, columns: Columns) -> Iterator[CaptionRow | BadRow]:
     """The rows of one Parquet file, a few thousand at a time."""
     try:
         file = pq.ParquetFile(path)
@@ -24,7 +24,7 @@ def read_parquet(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
         raise UserError(f"{path}: not a readable Parquet file ({error})") from error
 
 
-def read_huggingface(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
+def read_huggingface(path: Path, columns: Columns) -> Iterator[CaptionRow | BadRow]:
     """All splits of a data set, one after the other: a folder made by `save_to_disk`, or else a name on the hub."""
     for split, dataset in _splits(path).items():
         where = path / split if split else path
@@ -47,7 +47,7 @@ def _splits(path: Path) -> dict[str, Any]:
     return dict(loaded) if isinstance(loaded, dict) else {"": loaded}
 
 
-def _from_batches(path: Path, batches: Iterable[Any], caption: str, key: str | None) -> Iterator[Row | BadRow]:
+def _from_batches(path: Path, batches: Iterable[Any], caption: str, key: str | None) -> Iterator[CaptionRow | BadRow]:
     number = 0
     for batch in batches:
         captions = _python(batch[caption])
@@ -59,8 +59,9 @@ def _from_batches(path: Path, batches: Iterable[Any], caption: str, key: str | N
 
 
 def _scalar_columns(schema: Any) -> list[str]:
-    """Columns that can hold a caption or a key; a decoded image can not."""
-    return [field.name for field in schema if not pa.types.is_nested(field.type)]
+    """Columns that can hold a caption or a key; a decoded image can not, unless another column has its name."""
+    names = [field.name for field in schema if not pa.types.is_nested(field.type)]
+    return [name for name in schema.names if name in names]
 
 
 def _python(column: Any) -> list[Any]:

@@ -26,7 +26,7 @@ class Columns:
         """Names of the caption column and of the key column; the key may be None where no name was asked for.
 
         Raises:
-            UserError: If a column is missing; the message lists those present.
+            UserError: If a column is missing, in a message that lists those present, or there are two of its name.
         """
         caption = _first(self.caption, CAPTION_COLUMNS, present)
         key = _first(self.key, KEY_COLUMNS, present)
@@ -34,11 +34,14 @@ class Columns:
             option, missing = ("caption", self.caption) if caption is None else ("key", self.key)
             name = f"no column {missing!r}" if missing else f"no {option} column"
             raise UserError(f"{where}: {name}; the columns are: {', '.join(present)} (choose with --{option}-column)")
+        for name in (caption, key):
+            if list(present).count(name or "") > 1:
+                raise UserError(f"{where}: there are two columns {name!r}; rename one of them")
         return caption, key
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CaptionRow:
     """One caption and the key of its image."""
 
     key: str
@@ -69,17 +72,17 @@ class Place:
         return f"{self.path.name}:{self.number}"
 
 
-def checked_row(caption: object, key: object, place: Place) -> Row | BadRow:
+def checked_row(caption: object, key: object, place: Place) -> CaptionRow | BadRow:
     """A row, if its caption is text that can be stored and its key a text or a whole number."""
     if not isinstance(caption, str):
         return BadRow(f"{place}: the caption is {_kind(caption)}, not text")
-    if not isinstance(key, str | int):
+    if not isinstance(key, str | int) or isinstance(key, bool):
         return BadRow(f"{place}: the key is {_kind(key)}, not text")
     if len(caption) > LONGEST_CAPTION:
         return BadRow(f"{place}: the caption has {len(caption)} characters, more than {LONGEST_CAPTION}")
     if not (_storable(caption) and _storable(str(key))):
         return BadRow(f"{place}: not valid UTF-8")
-    return Row(str(key), caption)
+    return CaptionRow(str(key), caption)
 
 
 def _first(asked: str | None, usual: Collection[str], present: Collection[str]) -> str | None:
@@ -89,7 +92,7 @@ def _first(asked: str | None, usual: Collection[str], present: Collection[str]) 
 def _kind(value: object) -> str:
     if value is None:
         return "null"
-    return "a number" if isinstance(value, int | float) else f"a {type(value).__name__}"
+    return "a number" if type(value) in {int, float} else f"a {type(value).__name__}"
 
 
 def _storable(text: str) -> bool:

@@ -2,6 +2,9 @@
 
 The naming of WebDataset (https://github.com/webdataset/webdataset): `000017.jpg`, `000017.txt`, `000017.json`. The
 caption is the `.txt` file, or else the field `caption` of the `.json` file; the key is the shared name.
+
+A small compressed file may unpack to any size. What is read into memory, texts and the headers of long names, is
+limited; all else is passed over. A broken header is told, where tarfile would take it for the end of the file.
 """
 
 import json
@@ -9,21 +12,59 @@ import tarfile
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from reprlib import repr as shortened
+from typing import TypeVar
 
-from simzss.concepts.readers.rows import BadRow, Columns, Place, Row, checked_row
+from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns, Place, checked_row
 from simzss.errors import UserError
 
+LONGEST_TEXT = 10_000_000
+"""Bytes of a caption or JSON file, and of a header; raise it where shards hold larger ones."""
+EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+"""Members that tarfile itself reads whole."""
 
-def read_tar(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
+
+def read_tar(path: Path, columns: Columns) -> Iterator[CaptionRow | BadRow]:
     """One row per sample of a tar shard, which is read as a stream and never unpacked."""
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with tarfile.open(path, "r|*", tarinfo=_CheckedInfo) as archive:
             samples = groupby(_members(archive, columns), key=lambda member: member[0])
             for number, (key, members) in enumerate(samples, start=1):
                 texts = {suffix: content for _, suffix, content in members}
                 yield _sample_row(texts, key, columns, Place(path, "sample", number))
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, RecursionError) as error:
         raise UserError(f"{path}: not a readable tar file ({error})") from error
+
+
+class _CheckedInfo(tarfile.TarInfo):
+    """A header that is whole and of no endless length."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_CheckedInfo":
+        """Read a header."""
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if bytes(buf).strip(b"\0"):
+                raise tarfile.ReadError(f"broken header: {error}") from error
+            raise
+        return _limited(header) if header.type in EXTENDED else header
+
+
+Info = TypeVar("Info", bound=tarfile.TarInfo)
+
+
+def _limited(member: Info) -> Info:
+    if member.size > LONGEST_TEXT:
+        name = shortened(member.name)
+        raise tarfile.ReadError(f"{name} has {member.size:,} bytes, {LONGEST_TEXT:,} are allowed of a text")
+    return member
 
 
 def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, str, str]]:
@@ -32,11 +73,12 @@ def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, 
         name = PurePosixPath(member.name)
         stem, _, suffix = name.name.partition(".")
         if member.isfile() and stem:  # hidden files are no samples, such as the `._17.jpg` of tar on macOS
-            file = archive.extractfile(member) if suffix in {"txt", "json", columns.caption} else None
+            is_text = suffix in {"txt", "json", columns.caption}
+            file = archive.extractfile(_limited(member)) if is_text else None
             yield str(name.with_name(stem)), suffix, file.read().decode("utf-8", "surrogateescape") if file else ""
 
 
-def _sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> Row | BadRow:
+def _sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:
     name = columns.caption or ("txt" if "txt" in texts else "caption")
     fields = _fields(texts.get("json", "{}"))
     if fields is None:

@@ -1,5 +1,7 @@
 """A corpus of captions: which files, read how, in one stream."""
 
+import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from simzss.concepts.readers.coco import read_coco
 from simzss.concepts.readers.columnar import read_huggingface, read_parquet
 from simzss.concepts.readers.fingerprint import fingerprints
 from simzss.concepts.readers.lines import read_csv, read_jsonl, read_tsv
-from simzss.concepts.readers.rows import BadRow, Columns, Row
+from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns
 from simzss.concepts.readers.shards import read_tar
 from simzss.errors import UserError
 
@@ -30,7 +32,7 @@ class Reader(StrEnum):
     TAR = "tar"
 
 
-READERS: dict[Reader, Callable[[Path, Columns], Iterator[Row | BadRow]]] = {
+READERS: dict[Reader, Callable[[Path, Columns], Iterator[CaptionRow | BadRow]]] = {
     Reader.COCO: read_coco,
     Reader.JSONL: read_jsonl,
     Reader.CSV: read_csv,
@@ -48,6 +50,8 @@ SUFFIXES = {
     ".parquet": Reader.PARQUET,
     ".tar": Reader.TAR,
 }
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+"""A data set on the Hugging Face hub, and no path."""
 ROW_MARKS = {Reader.COCO: b'"caption"', Reader.JSONL: b"\n", Reader.CSV: b"\n", Reader.TSV: b"\n"}
 """What stands about once per row, to tell how far a run has come."""
 
@@ -61,7 +65,7 @@ class Corpus:
     files: tuple[Path, ...]
     columns: Columns
 
-    def rows(self) -> Iterator[Row | BadRow]:
+    def rows(self) -> Iterator[CaptionRow | BadRow]:
         """Every row of every file, good or bad, in an order that is always the same."""
         for path in self.files:
             with _readable(path):
@@ -107,13 +111,28 @@ def open_corpus(
     """
     path = Path(source)
     columns = Columns(caption_column, key_column)
-    if not path.exists() and reader != Reader.HUGGINGFACE:
+    if not _is_there(path) and not (reader == Reader.HUGGINGFACE and HUB_NAME.fullmatch(source)):
         raise UserError(f"no file or folder {source}; a data set on the Hugging Face hub needs --reader huggingface")
     found = Reader(reader) if reader is not None else _guess(path)
     files = (path,) if found is Reader.HUGGINGFACE or path.is_file() else tuple(_files_for(found, path))
     if not files:
         raise UserError(f"{source}: no {found} file in this folder")
     return Corpus(source, found, files, columns)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file or folder.
+
+    Raises:
+        UserError: If it is a pipe, a device or the like, which cannot be read twice.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # too long a name is an error of its own
+        return False
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UserError(f"{path} is neither a file nor a folder; copy what it gives into a file")
+    return True
 
 
 def _guess(path: Path) -> Reader:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simzss.concepts.extractor import in_batches
 from simzss.concepts.readers.bad_rows import SILENT, Watcher, is_good
-from simzss.concepts.readers.rows import BadRow, Row
+from simzss.concepts.readers.rows import BadRow, CaptionRow
 from simzss.concepts.routes.pipelines import describe_pipeline
 from simzss.concepts.table.format import BANK, MANIFEST, Manifest, part_path, part_paths, read_counts, write_part
 from simzss.concepts.table.plan import WHOLE, Plan, Shard
@@ -62,7 +62,7 @@ class _Chunk:
     """Rows that a worker gets at a time: a piece of a part."""
 
     part: int
-    rows: list[Row]
+    rows: list[CaptionRow]
     skipped: int
     """Bad rows of the whole part."""
     ends_part: bool
@@ -78,7 +78,7 @@ class _Cutter:
         self.given: deque[_Chunk] = deque()
         """Chunks that were handed out and are not written yet."""
 
-    def chunks(self) -> Iterator[list[Row]]:
+    def chunks(self) -> Iterator[list[CaptionRow]]:
         """The rows still to be read, a chunk at a time."""
         for part, block in enumerate(
             in_batches(islice(self.plan.corpus.rows(), self.plan.limit), self.plan.rows_per_part)
@@ -91,8 +91,8 @@ class _Cutter:
             else:
                 self.watcher.advance(len(block))
 
-    def _cut(self, part: int, block: list[Row | BadRow]) -> Iterator[_Chunk]:
-        good = [row for row in block if is_good(row, self.plan.on_error, self.watcher) and isinstance(row, Row)]
+    def _cut(self, part: int, block: list[CaptionRow | BadRow]) -> Iterator[_Chunk]:
+        good = [row for row in block if is_good(row, self.plan.on_error, self.watcher)]
         skipped = len(block) - len(good)
         self.watcher.advance(skipped)
         pieces = list(in_batches(good, CHUNK_ROWS)) or [[]]

@@ -36,7 +36,7 @@ class SpanTokenizer(Protocol):
 
 
 @dataclass(frozen=True)
-class Alignment:
+class Survival:
     """What became of the mentions of a corpus."""
 
     mentions: int
@@ -48,7 +48,9 @@ class Alignment:
     """Mentions beyond the context length: not wrong, but lost."""
 
 
-def align(captions: Iterable[CaptionConcepts], tokenizer: SpanTokenizer, clean: Callable[[str], str]) -> Alignment:
+def check_survival(
+    captions: Iterable[CaptionConcepts], tokenizer: SpanTokenizer, clean: Callable[[str], str]
+) -> Survival:
     """Check every mention of the captions.
 
     Args:
@@ -69,7 +71,7 @@ def align(captions: Iterable[CaptionConcepts], tokenizer: SpanTokenizer, clean: 
                 cut_off += 1
             elif covering is None or not _same(tokenizer.decode(tokens.ids[slice(*covering)]), clean(mention.surface)):
                 misaligned += 1
-    return Alignment(mentions, wrong_surface, misaligned, cut_off)
+    return Survival(mentions, wrong_surface, misaligned, cut_off)
 
 
 def _same(decoded: str, surface: str) -> bool:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import Match
-from simzss.concepts.readers.rows import Row
+from simzss.concepts.readers.rows import CaptionRow
 from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.concepts.table.format import to_batch
 from simzss.errors import UserError
@@ -41,14 +41,14 @@ class ExtractorRecipe:
         return ConceptExtractor(self.bank, load_pipeline(self.pipeline), self.match, self.batch_size)
 
 
-def extract_here(extractor: ConceptExtractor, chunks: Iterable[list[Row]]) -> Iterator[pa.RecordBatch]:
+def extract_here(extractor: ConceptExtractor, chunks: Iterable[list[CaptionRow]]) -> Iterator[pa.RecordBatch]:
     """The table rows of every chunk, made in this process."""
     for rows in chunks:
         yield to_batch([row.key for row in rows], list(extractor.pipe(row.caption for row in rows)))
 
 
 def extract_in_processes(
-    recipe: ExtractorRecipe, chunks: Iterable[list[Row]], workers: int
+    recipe: ExtractorRecipe, chunks: Iterable[list[CaptionRow]], workers: int
 ) -> Iterator[pa.RecordBatch]:
     """The same, made in several processes."""
     # spawn, because a fork would copy the threads of Arrow and of the BLAS in an unknown state
@@ -85,5 +85,5 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _extract_in_worker(rows: list[Row]) -> pa.RecordBatch:
+def _extract_in_worker(rows: list[CaptionRow]) -> pa.RecordBatch:
     return next(extract_here(_worker_extractor, [rows]))

@@ -13,21 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simzss.concepts.readers.rows import BadRow, Row
+from simzss.concepts.readers.rows import BadRow, CaptionRow
 from simzss.concepts.readers.source import Reader, open_corpus
 from simzss.errors import UserError
 
 ROWS = [
-    Row("1.jpg", "a dog"),
-    Row("2.jpg", 'a "big" cat, sitting'),
-    Row("2.jpg", "  two spaces  "),
-    Row("b/3.jpg", "🐕 ünï\u0301 كلب &amp;"),
-    Row("4.jpg", ""),
-    Row("5.jpg", "x" * 20_000),
+    CaptionRow("1.jpg", "a dog"),
+    CaptionRow("2.jpg", 'a "big" cat, sitting'),
+    CaptionRow("2.jpg", "  two spaces  "),
+    CaptionRow("b/3.jpg", "🐕 ünï\u0301 كلب &amp;"),
+    CaptionRow("4.jpg", ""),
+    CaptionRow("5.jpg", "x" * 20_000),
 ]
 
 
-def write_coco(path: Path, rows: list[Row]) -> None:
+def write_coco(path: Path, rows: list[CaptionRow]) -> None:
     keys = list(dict.fromkeys(row.key for row in rows))
     images = [{"id": number, "file_name": key, "url": "http://x"} for number, key in enumerate(keys)]
     annotations = [
@@ -36,36 +36,36 @@ def write_coco(path: Path, rows: list[Row]) -> None:
     path.write_text(json.dumps({"info": {"year": 2017}, "images": images, "annotations": annotations}), "utf-8")
 
 
-def write_jsonl(path: Path, rows: list[Row]) -> None:
+def write_jsonl(path: Path, rows: list[CaptionRow]) -> None:
     lines = (json.dumps({"file_name": row.key, "caption": row.caption, "size": [1, 2]}) for row in rows)
     path.write_text("\n\n".join(lines), "utf-8")
 
 
-def write_csv(path: Path, rows: list[Row]) -> None:
+def write_csv(path: Path, rows: list[CaptionRow]) -> None:
     pd.DataFrame({"image": [row.key for row in rows], "caption": [row.caption for row in rows]}).to_csv(
         path, index=False
     )
 
 
-def write_tsv(path: Path, rows: list[Row]) -> None:
+def write_tsv(path: Path, rows: list[CaptionRow]) -> None:
     path.write_text(
         "".join(f"{key}\t{caption}\n" for key, caption in [("image", "caption"), *map(astuple, rows)]), "utf-8"
     )
 
 
-def write_parquet(path: Path, rows: list[Row]) -> None:
+def write_parquet(path: Path, rows: list[CaptionRow]) -> None:
     frame = pd.DataFrame(
         {"url": [row.key for row in rows], "text": [row.caption for row in rows], "n": range(len(rows))}
     )
     frame.to_parquet(path, row_group_size=2)
 
 
-def write_huggingface(path: Path, rows: list[Row]) -> None:
+def write_huggingface(path: Path, rows: list[CaptionRow]) -> None:
     columns = {"key": [row.key for row in rows], "sentence": [row.caption for row in rows]}
     datasets.Dataset.from_dict(columns).save_to_disk(str(path))
 
 
-def write_tar(path: Path, rows: list[Row]) -> None:
+def write_tar(path: Path, rows: list[CaptionRow]) -> None:
     """As WebDataset does, but keys must not repeat there: they are made unique by the folder."""
     with tarfile.open(path, "w") as archive:
         for number, row in enumerate(rows):
@@ -75,11 +75,11 @@ def write_tar(path: Path, rows: list[Row]) -> None:
                 archive.addfile(info, io.BytesIO(content))
 
 
-def astuple(row: Row) -> tuple[str, str]:
+def astuple(row: CaptionRow) -> tuple[str, str]:
     return row.key, row.caption
 
 
-WRITERS: dict[Reader, tuple[str, Callable[[Path, list[Row]], None]]] = {
+WRITERS: dict[Reader, tuple[str, Callable[[Path, list[CaptionRow]], None]]] = {
     Reader.COCO: ("captions.json", write_coco),
     Reader.JSONL: ("captions.jsonl", write_jsonl),
     Reader.CSV: ("captions.csv", write_csv),
@@ -98,7 +98,7 @@ def test_every_kind_of_file_gives_the_same_rows(tmp_path: Path, reader: Reader) 
     assert corpus.reader is reader
     expected = ROWS
     if reader is Reader.TAR:
-        expected = [Row(f"{n}/{row.key.partition('.')[0]}", row.caption) for n, row in enumerate(ROWS)]
+        expected = [CaptionRow(f"{n}/{row.key.partition('.')[0]}", row.caption) for n, row in enumerate(ROWS)]
     assert list(corpus.rows()) == expected
     about = corpus.about_rows()
     assert about is None or len(ROWS) <= about <= 2 * len(ROWS)
@@ -117,10 +117,10 @@ def test_columns_can_be_named_and_numbered(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text('a "dog\thttp://x/1\na cat\thttp://x/2\n', "utf-8")
     rows = list(open_corpus(str(path), caption_column="1", key_column="2").rows())
-    assert rows == [Row("http://x/1", 'a "dog'), Row("http://x/2", "a cat")]
-    assert list(open_corpus(str(path), caption_column="1").rows())[1] == Row("pairs.tsv:2", "a cat")
+    assert rows == [CaptionRow("http://x/1", 'a "dog'), CaptionRow("http://x/2", "a cat")]
+    assert list(open_corpus(str(path), caption_column="1").rows())[1] == CaptionRow("pairs.tsv:2", "a cat")
     path.write_text("alt\tlink\na dog\t1\n", "utf-8")
-    assert list(open_corpus(str(path), caption_column="alt", key_column="link").rows()) == [Row("1", "a dog")]
+    assert list(open_corpus(str(path), caption_column="alt", key_column="link").rows()) == [CaptionRow("1", "a dog")]
 
 
 def test_the_fields_of_tar_samples(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_the_fields_of_tar_samples(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    assert next(open_corpus(str(path), key_column="url").rows()) == Row("u", "a dog")
+    assert next(open_corpus(str(path), key_column="url").rows()) == CaptionRow("u", "a dog")
     rows = list(open_corpus(str(path)).rows())
-    assert rows[0] == Row("7", "a dog")
+    assert rows[0] == CaptionRow("7", "a dog")
     assert problem(rows[1]).endswith("sample 2 (8): no caption; its files are: jpg")
     assert problem(rows[2]).endswith("sample 3 (9): broken JSON")
 
@@ -145,10 +145,10 @@ def test_hidden_files_in_a_tar_are_no_samples(tmp_path: Path) -> None:
             info = tarfile.TarInfo(name)
             info.size = 5
             archive.addfile(info, io.BytesIO(b"a dog"))
-    assert list(open_corpus(str(path)).rows()) == [Row("17", "a dog")]
+    assert list(open_corpus(str(path)).rows()) == [CaptionRow("17", "a dog")]
 
 
-def problem(row: Row | BadRow) -> str:
+def problem(row: CaptionRow | BadRow) -> str:
     assert isinstance(row, BadRow)
     return row.problem
 
@@ -173,7 +173,7 @@ def test_a_bad_line_is_told_and_the_next_is_read(tmp_path: Path, line: bytes, ex
     path = tmp_path / "captions.jsonl"
     path.write_bytes(b'{"caption": "first"}\n' + line + b'\n{"caption": "third"}\n')
     first, bad, third = open_corpus(str(path)).rows()
-    assert (first, third) == (Row("captions.jsonl:1", "first"), Row("captions.jsonl:3", "third"))
+    assert (first, third) == (CaptionRow("captions.jsonl:1", "first"), CaptionRow("captions.jsonl:3", "third"))
     assert expected in problem(bad)
 
 
@@ -183,9 +183,9 @@ def test_bad_lines_of_a_table(tmp_path: Path) -> None:
     rows = list(open_corpus(str(path)).rows())
     assert problem(rows[0]).endswith("line 2: not valid UTF-8")
     assert problem(rows[1]).endswith("line 3: the row has 1 columns, 2 are needed")
-    assert rows[2:5] == [Row("3", "null"), Row("4", "5"), Row("5", "\x00")]
+    assert rows[2:5] == [CaptionRow("3", "null"), CaptionRow("4", "5"), CaptionRow("5", "\x00")]
     assert "field larger than field limit" in problem(rows[5])
-    assert rows[6] == Row("7", "last")
+    assert rows[6] == CaptionRow("7", "last")
 
 
 def test_bad_values_of_a_column(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_bad_values_of_a_column(tmp_path: Path) -> None:
     broken = pa.StringArray.from_buffers(4, *captions.buffers()[1:], captions.buffers()[0], 1)
     pq.write_table(pa.table({"caption": broken, "id": [1, 2, 3, 4]}), tmp_path / "c.parquet")
     rows = list(open_corpus(str(tmp_path / "c.parquet")).rows())
-    assert (rows[0], rows[3]) == (Row("1", "good"), Row("4", "last"))
+    assert (rows[0], rows[3]) == (CaptionRow("1", "good"), CaptionRow("4", "last"))
     assert problem(rows[1]).endswith("row 2: the caption is null, not text")
     assert problem(rows[2]).endswith("row 3: not valid UTF-8")
 
@@ -265,4 +265,4 @@ def test_csv_quoting_is_that_of_the_csv_module(tmp_path: Path) -> None:
     with (tmp_path / "c.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["caption"], *([caption] for caption in captions)])
     rows = list(open_corpus(str(tmp_path / "c.csv")).rows())
-    assert [row.caption for row in rows if isinstance(row, Row)] == captions
+    assert [row.caption for row in rows if isinstance(row, CaptionRow)] == captions

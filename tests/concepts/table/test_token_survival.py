@@ -9,30 +9,30 @@ from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import CaptionConcepts, Mention
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import load_pipeline
-from simzss.concepts.table.token_survival import Alignment, align
+from simzss.concepts.table.token_survival import Survival, check_survival
 from simzss.modeling.tokenizer import Tokenizer, clean
 
 bank = ConceptBank.benchmarks()
 tokenizer = Tokenizer()
 
 
-def aligned(captions: list[str], pipeline: str = "gazetteer") -> Alignment:
-    return align(ConceptExtractor(bank, load_pipeline(pipeline)).pipe(captions), tokenizer, clean)
+def aligned(captions: list[str], pipeline: str = "gazetteer") -> Survival:
+    return check_survival(ConceptExtractor(bank, load_pipeline(pipeline)).pipe(captions), tokenizer, clean)
 
 
 def test_odd_captions_keep_their_mentions() -> None:
     captions = ["🐶 A DOG, two cats🐈 and a t-shirt", "Stop  Sign\n&amp; dogs", "İİ dog's bench", "كلب dog"]
     result = aligned(captions)
-    assert result == Alignment(mentions=7, wrong_surface=0, misaligned=0, cut_off=0)
+    assert result == Survival(mentions=7, wrong_surface=0, misaligned=0, cut_off=0)
 
 
 def test_what_the_context_cuts_off_is_counted() -> None:
-    assert aligned(["dog " + "very " * 80 + "dog"]) == Alignment(2, 0, 0, cut_off=1)
+    assert aligned(["dog " + "very " * 80 + "dog"]) == Survival(2, 0, 0, cut_off=1)
 
 
 def test_a_wrong_span_is_noticed() -> None:
     shifted = CaptionConcepts("a big dog", (Mention(0, "dog", "dog", 2, 5, 2, 5),))
-    assert align([shifted], tokenizer, clean) == Alignment(1, wrong_surface=1, misaligned=1, cut_off=0)
+    assert check_survival([shifted], tokenizer, clean) == Survival(1, wrong_surface=1, misaligned=1, cut_off=0)
 
 
 @pytest.mark.data
