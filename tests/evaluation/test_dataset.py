@@ -33,7 +33,9 @@ def test_a_missing_root_split_image_mask_or_count_is_named(tmp_path: Path) -> No
     voc = load_benchmark("voc20")
     with pytest.raises(UserError, match="no such folder"):
         list_stems(voc, tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"no split file .*val\.txt; get it with: python -m data_prep\.benchmarks voc2012"):
+    with pytest.raises(
+        UserError, match=r"no split file .*val\.txt; get it with: python -m data_prep\.benchmarks voc2012"
+    ):
         list_stems(voc, tmp_path)
     masks = write_tree(tmp_path, voc)
     with pytest.raises(UserError, match=f"{len(masks)} images instead of 1449"):

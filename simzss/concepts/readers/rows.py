@@ -34,9 +34,9 @@ class Columns:
             option, missing = ("caption", self.caption) if caption is None else ("key", self.key)
             name = f"no column {missing!r}" if missing else f"no {option} column"
             raise UserError(f"{where}: {name}; the columns are: {', '.join(present)} (choose with --{option}-column)")
-        for name in (caption, key):
-            if list(present).count(name or "") > 1:
-                raise UserError(f"{where}: there are two columns {name!r}; rename one of them")
+        for chosen in (caption, key):
+            if list(present).count(chosen or "") > 1:
+                raise UserError(f"{where}: there are two columns {chosen!r}; rename one of them")
         return caption, key
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -90,7 +91,7 @@ print([row.problem for row in open_corpus(sys.argv[1]).rows()])
 
 
 def tar(path: Path, *members: tuple[str, bytes], suffix: str = "") -> None:
-    with tarfile.open(path, f"w:{suffix}") as archive:
+    with tarfile.open(path, cast("Any", f"w:{suffix}")) as archive:
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)
