@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from simzss.errors import UserError
+from simzss.evaluation.runner import evaluate_benchmark
+from simzss.model import load_model
 from simzss.photographs import training
-from simzss.photographs.pipeline import run_photographs
+from simzss.photographs.evaluation import CONTEXT
+from simzss.photographs.pipeline import Findings, run_photographs
 from simzss.photographs.record import as_record, draw_mentions, draw_pictures, summary_table, write_results
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from simzss.segmentation.segmenter import Segmenter
 from tests.photographs.tiny import write_material
 
 ROWS = {
@@ -35,6 +39,14 @@ def trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trainings:
 @pytest.fixture
 def protocol() -> SegmentationProtocol:
     return replace(load_protocol("photographs"), short_side=32, crop=32, stride=16)
+
+
+def pixel_accuracy(findings: Findings, protocol: SegmentationProtocol) -> float:
+    """Of the first seed of SimZSS on VOC, by the evaluation of any benchmark."""
+    split = findings.photographs.voc
+    segmenter = Segmenter(load_model(findings.models["simzss"][0]), protocol)
+    classes = segmenter.class_embeddings(split.benchmark.words(protocol.names))
+    return evaluate_benchmark(segmenter, split.benchmark, split.root, classes=classes).scores.pixel_accuracy
 
 
 @pytest.mark.filterwarnings("default")  # of Lightning, which `simzss fit` quietens for people
@@ -59,6 +71,9 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
     assert record["mentions"]["dog"] > 0
     assert summary_table(record).row_count == len(every)
+    for name, weight in (("simzss/eos", 0.0), ("simzss/eos+context", CONTEXT)):
+        figures = record["voc"]["present"][name]["pixel_accuracy"]["seeds"]
+        assert figures[0] == pytest.approx(pixel_accuracy(findings, replace(protocol, image_context=weight)))
     draw_mentions(record, trainings.folder / "mentions.png")
     assert (trainings.folder / "mentions.png").is_file()
     draw_pictures(findings, protocol, trainings.folder / "photographs.png")
