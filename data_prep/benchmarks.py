@@ -77,7 +77,7 @@ SOURCES = {
 }
 
 
-def prepare(source: str, root: Path) -> None:
+def fetch_source(source: str, root: Path) -> None:
     """Fetch and unpack a source; what is there already is not fetched or written again.
 
     Raises:
@@ -87,7 +87,7 @@ def prepare(source: str, root: Path) -> None:
     for excerpt in SOURCES[source]:
         unpack(fetch(excerpt.archive, downloads), root / excerpt.folder, excerpt.only)
     if source == "pascal_context":
-        pascal_context.convert(fetch(REGIONS, downloads), root)
+        pascal_context.write_label_maps(fetch(REGIONS, downloads), root)
 
 
 def main() -> None:
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="data root")
     arguments = parser.parse_args()
     try:
-        prepare(arguments.source, arguments.root)
+        fetch_source(arguments.source, arguments.root)
     except UserError as error:
         sys.exit(f"data_prep.benchmarks: {error}")
 

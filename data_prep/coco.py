@@ -43,7 +43,7 @@ def check(root: Path, images: int, captions: int) -> None:
         raise UserError(f"{path} holds {count:,} captions instead of {captions:,}: remove it, start again")
 
 
-def prepare(root: Path, images: Archive = IMAGES, annotations: Archive = ANNOTATIONS) -> None:
+def fetch_coco(root: Path, images: Archive = IMAGES, annotations: Archive = ANNOTATIONS) -> None:
     """Fetch and unpack what a COCO folder lacks."""
     downloads = root / "downloads"
     if not (root / "annotations" / "captions_train2017.json").is_file():
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--nlp", help="spaCy pipeline; the paper's is en_core_web_trf (default: the best installed)")
     options = parser.parse_args()
     try:
-        prepare(options.root)
+        fetch_coco(options.root)
         check(options.root, NUM_IMAGES, NUM_CAPTIONS)
     except UserError as error:
         sys.exit(f"data_prep.coco: {error}")

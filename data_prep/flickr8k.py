@@ -36,7 +36,7 @@ TRAIN, HELD_OUT = "train.json", "heldout.json"
 Captions = dict[str, list[dict[str, Any]]]
 
 
-def prepare(root: Path) -> tuple[Path, Captions]:
+def fetch_flickr8k(root: Path) -> tuple[Path, Captions]:
     """The folder of the photographs, and all captions; both are fetched if they are not there.
 
     Raises:
@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("data/flickr8k"), help="folder for the two caption files")
     options = parser.parse_args()
     try:
-        _, captions = prepare(options.root)
+        _, captions = fetch_flickr8k(options.root)
         for name, part in split(captions).items():
             write_atomically(options.output / name, json.dumps(part))
     except UserError as error:

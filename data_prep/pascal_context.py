@@ -65,7 +65,7 @@ def decode(counts: str, height: int, width: int) -> Bool[np.ndarray, "height wid
     return inside.reshape(width, height).T
 
 
-def draw(annotations: Iterable[dict[str, Any]], height: int, width: int) -> UInt8[np.ndarray, "height width"]:
+def draw_regions(annotations: Iterable[dict[str, Any]], height: int, width: int) -> UInt8[np.ndarray, "height width"]:
     """The mask of an image: ranks of the ids of its regions.
 
     Raises:
@@ -80,7 +80,7 @@ def draw(annotations: Iterable[dict[str, Any]], height: int, width: int) -> UInt
     return mask
 
 
-def convert(annotations: Path, root: Path) -> None:
+def write_label_maps(annotations: Path, root: Path) -> None:
     """Write the masks and the lists of images.
 
     Raises:
@@ -98,7 +98,7 @@ def convert(annotations: Path, root: Path) -> None:
     stems: dict[str, list[str]] = defaultdict(list)
     for image in track(images, "drawing masks"):
         stem = Path(image["file_name"]).stem
-        mask = draw(of_image[image["image_id"]], image["height"], image["width"])
+        mask = draw_regions(of_image[image["image_id"]], image["height"], image["width"])
         save_png(Image.fromarray(mask), folder / "SegmentationClassContext" / f"{stem}.png")
         stems[image["phase"]].append(stem)
     for phase, found in sorted(stems.items()):
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("root", type=Path, help="data root")
     arguments = parser.parse_args()
     try:
-        convert(arguments.annotations, arguments.root)
+        write_label_maps(arguments.annotations, arguments.root)
     except UserError as error:
         sys.exit(f"pascal_context: {error}")
 

@@ -78,7 +78,7 @@ def run(arguments: Sequence[str]) -> None:
     for words in (2, 1):  # `simzss bench concepts` has a name of two words
         name = " ".join(arguments[:words])
         if name in COMMANDS:
-            function, rest = load(COMMANDS[name][0]), arguments[words:]
+            function, rest = load_command(COMMANDS[name][0]), arguments[words:]
             if name == "fit":  # its options are the keys of a YAML: LightningCLI reads them
                 print(f"trained: {function(rest)}")
             else:
@@ -99,7 +99,7 @@ def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> N
         raise KeyboardInterrupt
 
 
-def load(target: str) -> Callable[..., Any]:
+def load_command(target: str) -> Callable[..., Any]:
     """Import the function that a row of `COMMANDS` names."""
     module, name = target.split(":")
     return getattr(import_module(module), name)

@@ -42,7 +42,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
-class Score:
+class CardScore:
     """One figure of an evaluation."""
 
     benchmark: str
@@ -54,7 +54,7 @@ class Score:
     command: str
 
 
-def read_scores(results: Path) -> list[Score]:
+def read_scores(results: Path) -> list[CardScore]:
     """The figures of a folder of `simzss evaluate`.
 
     Raises:
@@ -66,7 +66,7 @@ def read_scores(results: Path) -> list[Score]:
         protocol, model = content["protocol"]["name"], content["model"]["path"]
         command = ["simzss", "evaluate", model, "--data-root", content["data_root"], "--protocol", protocol]
         return [
-            Score(
+            CardScore(
                 record["title"],
                 record["miou"],
                 record["images"],
@@ -80,7 +80,7 @@ def read_scores(results: Path) -> list[Score]:
         raise UserError(f"{path} holds no results of `simzss evaluate` for a model: {error}") from error
 
 
-def card(facts: ModelFacts, scores: Sequence[Score], data: str | None, licence: str | None) -> str:
+def card(facts: ModelFacts, scores: Sequence[CardScore], data: str | None, licence: str | None) -> str:
     """The text of the card.
 
     Args:
@@ -133,7 +133,7 @@ def _bank(bank: ConceptBank | None) -> str:
     return f"{bank.kind}, {len(bank.names)} names, {of}; {known} of {classes} class names of the benchmarks are in it"
 
 
-def _scores(scores: Sequence[Score]) -> str:
+def _scores(scores: Sequence[CardScore]) -> str:
     if not scores:
         return "None were measured for this card.\n"
     lines = ["| benchmark | mIoU, percent | images | protocol | command |", "|---|---|---|---|---|"]
@@ -147,7 +147,7 @@ def _scores(scores: Sequence[Score]) -> str:
     return "\n".join([*lines, *notes, ""])
 
 
-def _any_limited(scores: Sequence[Score]) -> bool:
+def _any_limited(scores: Sequence[CardScore]) -> bool:
     return any(score.limited for score in scores)
 
 

@@ -43,7 +43,7 @@ def test_ctrl_c_ends_with_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load", {cli.COMMANDS["probe"][0]: interrupted}.get)
+    monkeypatch.setattr(cli, "load_command", {cli.COMMANDS["probe"][0]: interrupted}.get)
     monkeypatch.setattr(sys, "argv", ["simzss", "probe"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -99,7 +99,7 @@ def test_no_module_opens_a_data_file_of_a_room_above_it() -> None:
 
 
 def test_no_module_climbs_out_of_its_folder() -> None:
-    configurations = PACKAGE / "io" / "configs.py"  # recipes and protocols lie beside the package, or in it
+    configurations = PACKAGE / "io" / "named_configs.py"  # recipes and protocols lie beside the package, or in it
     assert [path for path, tree in modules() if path != configurations and climbs(tree)] == []
 
 

@@ -102,7 +102,7 @@ import torch
 from huggingface_hub import constants
 from simzss.errors import UserError
 from simzss.model import AlignedModel, load_model
-from simzss.predict.hub import find_model
+from simzss.io.hub import find_model
 
 constants.DOWNLOAD_CHUNK_SIZE = 100_000  # only whole chunks are kept of what breaks off
 model = load_model({folder!r})
@@ -120,7 +120,7 @@ except UserError as error:
 
 OFFLINE = """
 from simzss.errors import UserError
-from simzss.predict.hub import find_model
+from simzss.io.hub import find_model
 print(find_model("me/model", download=True))
 """
 

@@ -40,7 +40,10 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_the_wheel_that_is_imported_typed_and_with_every_configuration(scripts: Path, tmp_path: Path) -> None:
-    code = "import simzss; from simzss.io.configs import *; print(simzss.__file__, *map(config_names, Kind), sep='\\n')"
+    code = (
+        "import simzss; from simzss.io.named_configs import *; "
+        "print(simzss.__file__, *map(config_names, Kind), sep='\\n')"
+    )
     ended = run(scripts / "python", "-c", code, cwd=tmp_path)
     where, *names = ended.stdout.splitlines()
     assert Path(where).is_relative_to(scripts.parent), ended.stderr

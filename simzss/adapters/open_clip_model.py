@@ -112,7 +112,7 @@ def _resampled(
     return torch.cat([positions[:1], resized[0].permute(1, 2, 0).flatten(0, 1)])
 
 
-def load(name: str) -> OpenClipModel:
+def load_open_clip(name: str) -> OpenClipModel:
     """`ARCHITECTURE/WEIGHTS`; without weights random ones.
 
     Raises:

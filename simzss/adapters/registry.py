@@ -20,7 +20,7 @@ from simzss.segmentation.segmenter import PatchTextModel
 
 GROUP = "simzss.models"
 IN_THE_BOX = {
-    "open_clip": "simzss.adapters.open_clip_model:load",
+    "open_clip": "simzss.adapters.open_clip_model:load_open_clip",
     "clip": "simzss.adapters.hugging_face:load_clip",
     "siglip": "simzss.adapters.hugging_face:load_siglip",
 }

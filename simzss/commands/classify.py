@@ -16,8 +16,8 @@ from simzss.diagnostics.classification import (
     from_folder,
     from_saved,
     is_saved,
+    measure_accuracy,
 )
-from simzss.diagnostics.classification import classify as run_classification
 from simzss.diagnostics.waterbirds import is_placed
 from simzss.errors import UserError
 from simzss.evaluation.provenance import describe_model, write_json
@@ -59,7 +59,7 @@ def classify(  # one argument per option
         apart = classify_by_background(model, replace(placed, data=images), protocol, place, size)
         accuracy = apart.overall
     else:
-        apart, accuracy = None, run_classification(model, images, protocol, place, size)
+        apart, accuracy = None, measure_accuracy(model, images, protocol, place, size)
     _show(data, len(images.names), accuracy, apart)
     if json:
         settings = {"data": data, "classes": len(images.names), "templates": templates, "size": size}

@@ -34,7 +34,7 @@ from simzss.evaluation.provenance import (
     settings_of_predictions,
 )
 from simzss.evaluation.report import range_of, results_of, shown_scores, with_earlier, write_results
-from simzss.evaluation.resumable import evaluate as run_benchmarks
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.spec import STANDARD, Benchmark, check_keys, load_benchmark
 from simzss.evaluation.task import Scorer, choose
@@ -110,7 +110,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
         images = [(each, choose(list_stems(each, data_root), limit)) for each in chosen] if calibration else []
         source = _model(model, chosen, wordings, segmenting, Calibrating(calibration, images) if calibration else None)
     run = claim(output, describe_run(source.described, chosen, data_root, limit, source.settings))
-    results = run_benchmarks(source.scorer, chosen, data_root, output, limit=limit, watch=watch)
+    results = evaluate_benchmarks(source.scorer, chosen, data_root, output, limit=limit, watch=watch)
     if rank() != 0:
         return
     jaccards = {each.key: read_groups(output, each).jaccard for each in chosen} if bottom_up else {}
@@ -121,7 +121,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
 
 
 @dataclass(frozen=True)
-class Source:
+class DescribedScorer:
     """Where label maps come from, and what a result says of it."""
 
     scorer: Scorer
@@ -147,8 +147,8 @@ class Calibrating:
     images: Sequence[tuple[Benchmark, Sequence[str]]]
 
 
-def _predictions(folder: Path, values: str) -> Source:
-    return Source(SavedPredictions(folder, values), {"path": str(folder)}, settings_of_predictions(values))
+def _predictions(folder: Path, values: str) -> DescribedScorer:
+    return DescribedScorer(SavedPredictions(folder, values), {"path": str(folder)}, settings_of_predictions(values))
 
 
 def _model(
@@ -157,7 +157,7 @@ def _model(
     wordings: Sequence[Wording],
     how: Segmenting,
     calibrating: Calibrating | None,
-) -> Source:
+) -> DescribedScorer:
     for wording in wordings:
         check_vocabulary(benchmarks, wording.names)
     model, described = _load(name, how.device, wordings[0].crop)
@@ -166,7 +166,7 @@ def _model(
     half = how.precision.is_half(how.device)
     segmenter = Segmenter(model, wordings[0], how.windows_at_once, half)
     scorer = ModelScorer(segmenter, wordings, [BOTTOM_UP] if how.bottom_up else [])
-    return Source(scorer, described, settings_of(segmenter, benchmarks, wordings))
+    return DescribedScorer(scorer, described, settings_of(segmenter, benchmarks, wordings))
 
 
 def _load(name: str, device: torch.device, side: int) -> tuple[PatchTextModel, Record]:

@@ -15,9 +15,9 @@ from torch.export import Dim, ExportedProgram
 from simzss import __version__
 from simzss.errors import UserError
 from simzss.io.files import check_writable, written_whole
+from simzss.io.hub import find_model
 from simzss.model import AlignedModel, load_model
 from simzss.predict.classes import BACKGROUND, ClassWords, read_classes
-from simzss.predict.hub import find_model
 from simzss.segmentation.exported import BakedSegmenter, deviation
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import load_protocol

@@ -14,7 +14,7 @@ from simzss.concepts.readers.bad_rows import OnError
 from simzss.concepts.readers.source import Reader, open_corpus
 from simzss.concepts.routes.pipelines import GAZETTEER, HOW_TO_INSTALL, default_pipeline
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import Counts
+from simzss.concepts.table.format import RowCounts
 from simzss.concepts.table.highlight import to_page, to_terminal
 from simzss.concepts.table.plan import Plan, Shard
 from simzss.concepts.table.summary import make_report
@@ -62,7 +62,7 @@ def concepts(  # noqa: PLR0913  # one argument per option
             write_atomically(html, to_page(made, corpus.source))
 
 
-def _print_counts(console: Console, output: Path, counts: Counts, pipeline: str) -> None:
+def _print_counts(console: Console, output: Path, counts: RowCounts, pipeline: str) -> None:
     console.print(
         f"{output}: {counts.captions:,} captions, {counts.mentions:,} mentions, {counts.skipped:,} rows skipped "
         f"({pipeline})",

@@ -10,7 +10,7 @@ from rich.console import Console
 from simzss.demo.results import draw_overlays, results_of, to_table, write_results
 from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 
 
 def demo(
@@ -32,7 +32,7 @@ def demo(
     output = output or Path("runs/demo" if method is Method.SIMZSS else f"runs/demo_{method}")
     world = WorldConfig(pictures=pictures, with_truth=min(WorldConfig.with_truth, pictures), context_bias=context_bias)
     extra = tuple(f"--{pair}" for pair in fit or ())
-    settings = DemoConfig(method, recipes(method), find_config(Kind.PROTOCOL, "demo"), world, extra)
+    settings = DemoConfig(method, demo_recipes(method), find_config(Kind.PROTOCOL, "demo"), world, extra)
     outcomes = [
         run_demo(output / f"seed-{seed}", replace(settings, world=replace(world, seed=seed))) for seed in range(seeds)
     ]
@@ -47,7 +47,7 @@ def demo(
     )
 
 
-def recipes(method: Method) -> tuple[Path, ...]:
+def demo_recipes(method: Method) -> tuple[Path, ...]:
     """The configurations of a method: SimZSS's, and what the others change in it."""
     names = ["demo"] if method is Method.SIMZSS else ["demo", f"demo_{method}"]
     return tuple(find_config(Kind.TRAIN, name) for name in names)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 from simzss.photographs.material import Material
 from simzss.photographs.pipeline import run_photographs
 from simzss.photographs.record import as_record, draw_mentions, draw_pictures, summary_table, write_results

@@ -15,11 +15,11 @@ from simzss.devices import Precision
 from simzss.errors import UserError
 from simzss.evaluation.provenance import describe_model
 from simzss.io.files import check_writable
-from simzss.predict.batch_run import BatchRun, Watch
+from simzss.io.hub import find_model
+from simzss.predict.batch_run import BatchRun, Observer
 from simzss.predict.classes import ClassWords, read_classes
-from simzss.predict.hub import find_model
 from simzss.predict.predictor import Predictor, load
-from simzss.predict.saved import hash_of, write_coco, write_json
+from simzss.predict.saved import hash_of, write_coco, write_found
 from simzss.predict.sources import find_sources
 from simzss.predict.video import check_videos_can_be_read
 
@@ -69,12 +69,12 @@ def segment(  # noqa: PLR0913  # one argument per option
     run_hash = _hash_run(folder, model, words)
     with _watching() as watch:
         run = BatchRun(model, words, output, run_hash, words.names if heatmap else (), watch)
-        places = run.segment(found)
+        results = run.segment(found)
     if json:
-        write_json(places, run.classes, json)
+        write_found(results, run.classes, json)
     if coco:
-        write_coco(places, run.classes, coco)
-    Console().print(f"{len(places):,} images in {output}", highlight=False, markup=False, soft_wrap=True)
+        write_coco(results, run.classes, coco)
+    Console().print(f"{len(results):,} images in {output}", highlight=False, markup=False, soft_wrap=True)
     if run.problems:
         raise UserError(f"{len(run.problems)} of {len(found)} could not be read: {run.problems[0]}")
 
@@ -88,13 +88,13 @@ def _hash_run(folder: Path, model: Predictor, words: ClassWords) -> str:
 
 
 @contextmanager
-def _watching() -> Iterator[Watch]:
+def _watching() -> Iterator[Observer]:
     """A bar with the time left, for as long as the block lasts; results and problems are told above it."""
     columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
     out, err = Console(), Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield Watch(
+        yield Observer(
             lambda total: bar.update(task, total=total),
             lambda: bar.advance(task),
             lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),

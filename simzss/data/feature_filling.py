@@ -60,7 +60,7 @@ def complete_file(
     to_do = np.union1d(share[file.marks()[share] == TO_DO], damaged)
     _refuse_to_share(folder, here, incomplete=len(to_do) > 0)
     if len(to_do):
-        fill(file, to_do.tolist(), backbone, dataset, workers)
+        compute_features(file, to_do.tolist(), backbone, dataset, workers)
     barrier()
     marks = file.marks()
     if (marks[needed] == TO_DO).any():
@@ -137,7 +137,7 @@ class _Crops(Dataset[_Crop]):
             return _Crop(number, None, str(error))
 
 
-def fill(
+def compute_features(
     file: FeatureFile, crops: Sequence[int], backbone: ImageBackbone, dataset: CaptionDataset, workers: int
 ) -> None:
     """Compute the features of these crops; other processes may write other crops meanwhile."""

@@ -20,7 +20,7 @@ UNMEASURED = "?"
 
 
 @dataclass(frozen=True)
-class Column:
+class ScoreColumn:
     """A question that was put to every method."""
 
     key: str
@@ -31,13 +31,13 @@ class Column:
 
 
 COLUMNS = (
-    Column("miou", "mIoU"),
-    Column("pixel_accuracy", "pixel accuracy"),
-    Column("top1", "things named"),
-    Column("top1_usual", "on usual ground"),
-    Column("top1_unusual", "on unusual ground"),
-    Column("jaccard", "Jaccard, bottom-up"),
-    Column("train_seconds", "training, seconds", factor=1.0),
+    ScoreColumn("miou", "mIoU"),
+    ScoreColumn("pixel_accuracy", "pixel accuracy"),
+    ScoreColumn("top1", "things named"),
+    ScoreColumn("top1_usual", "on usual ground"),
+    ScoreColumn("top1_unusual", "on unusual ground"),
+    ScoreColumn("jaccard", "Jaccard, bottom-up"),
+    ScoreColumn("train_seconds", "training, seconds", factor=1.0),
 )
 
 FREE = {"seed"}
@@ -118,7 +118,7 @@ def to_rows(demos: Sequence[Demo]) -> list[list[str]]:
     return rows
 
 
-def _cell(values: tuple[float, ...] | None, column: Column) -> str:
+def _cell(values: tuple[float, ...] | None, column: ScoreColumn) -> str:
     if values is None:
         return UNMEASURED
     digits = 0 if column.factor == 1 else 1

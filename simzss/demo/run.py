@@ -21,7 +21,7 @@ from simzss.concepts.routes.pipelines import GAZETTEER
 from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.workers import ExtractorRecipe
-from simzss.demo.measures import ThingAccuracy, classify_things, group_patches
+from simzss.demo.things_and_groups import ThingAccuracy, classify_things, group_patches
 from simzss.demo.world import World, WorldConfig, build_world
 from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, chance, evaluate_vectors, fit_probe, gather
 from simzss.errors import UserError

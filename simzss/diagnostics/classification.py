@@ -126,7 +126,7 @@ def from_dataset(dataset: Any) -> LabelledImages:
     return LabelledImages(tuple(names), dataset, tuple(dataset["label"]))
 
 
-def classify(
+def measure_accuracy(
     model: ImageTextModel, data: LabelledImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
 ) -> Accuracy:
     """Top-1 and top-5 accuracy over all images."""
@@ -147,7 +147,7 @@ def rank_classes(
     """
     classes = embed_names(model, data.names, replace(protocol, class_token=ClassToken.EOS))
     mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (model.pixel_mean, model.pixel_std))
-    pixels = read_ahead(lambda index: prepare(data.read(index), size), range(len(data.labels)), threads=4)
+    pixels = read_ahead(lambda index: centre_square(data.read(index), size), range(len(data.labels)), threads=4)
     labels = iter(data.labels)
     ranks = []
     for batch in _batches(pixels, 64):
@@ -159,7 +159,7 @@ def rank_classes(
     return np.concatenate(ranks)
 
 
-def prepare(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[Tensor, "3 size size"]:
+def centre_square(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt8[Tensor, "3 size size"]:
     """The middle of an image whose shorter side has been brought to `size` pixels."""
     height, width = image.shape[:2]
     factor = size / min(height, width)

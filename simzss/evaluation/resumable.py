@@ -34,7 +34,7 @@ Watch = Callable[[Iterable[tuple[ImageCounts, ...]], str, int], Iterable[tuple[I
 """Shows how far an iterable has come, given what it is and how many items it has."""
 
 
-def evaluate(
+def evaluate_benchmarks(
     scorer: Scorer,
     benchmarks: Sequence[Benchmark],
     root: Path,

@@ -27,7 +27,7 @@ CAPTIONS_TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairSimilarity:
     """How images are compared with captions."""
 
     embed: Callable[[Tensor], Tensor]
@@ -39,7 +39,7 @@ class Comparison:
 
 
 def blockwise_info_nce(
-    comparison: Comparison,
+    similarity: PairSimilarity,
     images: Shaped[Tensor, " batch *rest"],
     captions: Float[Tensor, "batch dim"],
     scale: Float[Tensor, ""],
@@ -47,7 +47,7 @@ def blockwise_info_nce(
     """This process's share of the symmetric InfoNCE loss of the global batch, see `simzss.losses.contrastive`.
 
     Args:
-        comparison: How images are compared with captions.
+        similarity: How images are compared with captions.
         images: Features of this process's images.
         captions: Their captions, row by row.
         scale: Factor on the similarities.
@@ -56,9 +56,9 @@ def blockwise_info_nce(
         The mean over the rows of this process; its mean over processes is the loss of the global batch.
     """
     target = torch.arange(len(images), device=captions.device) + rank() * len(images)
-    everyones, parameters = all_gather(captions), comparison.parameters
+    everyones, parameters = all_gather(captions), similarity.parameters
     pieces = zip(images.split(IMAGES_TOGETHER), target.split(IMAGES_TOGETHER), strict=True)
-    sums = [_LogSums.apply(comparison, *piece, everyones, scale, *parameters) for piece in pieces]
+    sums = [_LogSums.apply(similarity, *piece, everyones, scale, *parameters) for piece in pieces]
     matched, rows, columns = zip(*sums, strict=True)
     of_process = torch.stack(columns).logsumexp(dim=0)
     own_columns = all_gather(of_process.unsqueeze(0)).logsumexp(dim=0)[target]
@@ -71,22 +71,22 @@ class _LogSums(Function):
     @staticmethod
     def forward(
         ctx: Any,
-        comparison: Comparison,
+        similarity: PairSimilarity,
         images: Tensor,
         target: Int[Tensor, " rows"],
         captions: Tensor,
         scale: Tensor,
         *parameters: Tensor,
     ) -> tuple[Float[Tensor, " rows"], Float[Tensor, " rows"], Float[Tensor, " columns"]]:
-        embedded, rows, columns = comparison.embed(images), [], []
+        embedded, rows, columns = similarity.embed(images), [], []
         matched = torch.zeros_like(target, dtype=captions.dtype)
         for part, matches in _parts(captions, target):
-            logits = scale * comparison.compare(embedded, part)
+            logits = scale * similarity.compare(embedded, part)
             matched += torch.where(matches, logits, 0).sum(dim=1)
             rows.append(logits.logsumexp(dim=1))
             columns.append(logits.logsumexp(dim=0))
         sums = torch.stack(rows).logsumexp(dim=0), torch.cat(columns)
-        ctx.comparison = comparison
+        ctx.similarity = similarity
         ctx.save_for_backward(images, target, captions, scale, *sums, *parameters)
         return matched, *sums
 
@@ -94,7 +94,7 @@ class _LogSums(Function):
     def backward(ctx: Any, of_matched: Tensor, of_rows: Tensor, of_columns: Tensor) -> tuple[Tensor | None, ...]:
         images, target, captions, scale, rows, columns, *parameters = ctx.saved_tensors
         with torch.enable_grad():
-            embedded = ctx.comparison.embed(images)
+            embedded = ctx.similarity.embed(images)
         leaf, factor = (tensor.detach().requires_grad_() for tensor in (embedded, scale))
         of_captions: list[Any] = []
         for (part, matches), total, of_total in zip(
@@ -102,7 +102,7 @@ class _LogSums(Function):
         ):
             texts = part.detach().requires_grad_()
             with torch.enable_grad():
-                logits = factor * ctx.comparison.compare(leaf, texts)
+                logits = factor * ctx.similarity.compare(leaf, texts)
             z = logits.detach()
             gradient = (z - rows[:, None]).exp() * of_rows[:, None] + (z - total).exp() * of_total
             gradient += torch.where(matches, of_matched[:, None], 0)

@@ -13,7 +13,7 @@ from simzss.errors import UserError
 from simzss.modeling.text_parts import TextParts, TextShape
 
 
-def make(shape: TextShape, vocabulary_size: int, end_id: int, dim: int) -> TextParts:
+def make_clip_text(shape: TextShape, vocabulary_size: int, end_id: int, dim: int) -> TextParts:
     """A transformer with random weights."""
     config = CLIPTextConfig(
         vocab_size=vocabulary_size,
@@ -60,7 +60,7 @@ def _draw(parts: TextParts) -> None:
             nn.init.zeros_(linear.bias)
 
 
-def load(weights: str, vocabulary_size: int, dim: int, context_length: int) -> TextParts:
+def load_clip_text(weights: str, vocabulary_size: int, dim: int, context_length: int) -> TextParts:
     """A pretrained transformer with its own projection.
 
     Raises:

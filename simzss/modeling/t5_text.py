@@ -16,7 +16,7 @@ from simzss.modeling.t5_tokenizer import T5Tokenizer
 from simzss.modeling.text_parts import TextParts, TextShape
 
 
-def make(shape: TextShape, vocabulary_size: int, end_id: int, dim: int) -> TextParts:
+def make_t5_text(shape: TextShape, vocabulary_size: int, end_id: int, dim: int) -> TextParts:
     """An encoder with random weights, drawn in T5's way; relative positions make it fit captions of any length."""
     config = T5Config(
         vocab_size=vocabulary_size,
@@ -33,12 +33,12 @@ def make(shape: TextShape, vocabulary_size: int, end_id: int, dim: int) -> TextP
     return TextParts(shape, T5EncoderModel(config).encoder, _projection(shape.width, dim))
 
 
-def load(weights: str, vocabulary_size: int, dim: int, context_length: int) -> TextParts:
+def load_t5_text(weights: str, vocabulary_size: int, dim: int, context_length: int) -> TextParts:
     """A pretrained encoder with a new projection.
 
     Raises:
         UserError: If there is none at that place, its vocabulary is not the tokenizer's, or its shape is not one that
-            `make` makes (T5's of 3 and 11 billion weights, and those with gated activations).
+            `make_t5_text` makes (T5's of 3 and 11 billion weights, and those with gated activations).
     """
     try:
         model = T5EncoderModel.from_pretrained(weights, use_safetensors=True, dtype=torch.float32, dropout_rate=0.0)

@@ -34,7 +34,10 @@ class Architecture(StrEnum):
     """Sees both ways, with relative positions; the caption is the mean of its tokens."""
 
 
-FAMILIES = {Architecture.clip: (clip_text.make, clip_text.load), Architecture.t5: (t5_text.make, t5_text.load)}
+FAMILIES = {
+    Architecture.clip: (clip_text.make_clip_text, clip_text.load_clip_text),
+    Architecture.t5: (t5_text.make_t5_text, t5_text.load_t5_text),
+}
 """How a transformer is made with random weights, and how a pretrained one is read."""
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
-from simzss.losses.blockwise import CAPTIONS_TOGETHER, Comparison, blockwise_info_nce
+from simzss.losses.blockwise import CAPTIONS_TOGETHER, PairSimilarity, blockwise_info_nce
 from simzss.modeling.pooling import pairwise_pooled_similarity
 from simzss.objectives.base import SharedSpaceObjective
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms
@@ -49,8 +49,8 @@ class PACL(SharedSpaceObjective):
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         """The loss of the global batch; patches stay on their process, captions travel."""
         embedder = [*self.direct.parameters(), *self.hidden.parameters(), *self.output.parameters()]
-        comparison = Comparison(self._embed, embedder, self._compare)
-        return LossTerms(blockwise_info_nce(comparison, image.patches, captions.caption, self.scale()))
+        similarity = PairSimilarity(self._embed, embedder, self._compare)
+        return LossTerms(blockwise_info_nce(similarity, image.patches, captions.caption, self.scale()))
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches text_width"]:
         """L2-normalised output of the patch embedder."""

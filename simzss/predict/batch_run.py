@@ -14,7 +14,7 @@ from simzss.predict.classes import BACKGROUND, ClassWords
 from simzss.predict.inputs import read_pixels
 from simzss.predict.predictor import Predictor
 from simzss.predict.result import Segmentation, draw_overlay, with_legend
-from simzss.predict.saved import Place
+from simzss.predict.saved import ResultFiles
 from simzss.predict.sources import Source
 from simzss.predict.video import count_frames, frame_rate, read_comment, read_frames, write_video
 
@@ -25,7 +25,7 @@ Pixels = UInt8[np.ndarray, "height width 3"]
 
 
 @dataclass(frozen=True)
-class Watch:
+class Observer:
     """Who follows a run."""
 
     begin: Callable[[int], None]
@@ -39,15 +39,15 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Item:
+class PendingImage:
     """An image yet to be read, and where its results go."""
 
-    place: Place
+    files: ResultFiles
     read: Callable[[], Pixels]
 
     def look(self) -> Pixels | UserError | None:
         """The image, or what is wrong with it; None where it is done."""
-        if self.place.is_done():
+        if self.files.is_done():
             return None
         try:
             return self.read()
@@ -66,7 +66,7 @@ class BatchRun:
     """Hash of all that decides the labels, apart from the images."""
     heatmaps: tuple[str, ...]
     """Words to draw heatmaps of."""
-    watch: Watch
+    watch: Observer
     problems: list[str] = field(default_factory=list)
     """What could not be read, and why."""
 
@@ -75,7 +75,7 @@ class BatchRun:
         """Names by label."""
         return self.words.names if self.words.threshold is None else (BACKGROUND, *self.words.names)
 
-    def segment(self, sources: Sequence[Source]) -> list[Place]:
+    def segment(self, sources: Sequence[Source]) -> list[ResultFiles]:
         """Segment all that is not done; where the results of each image are, photographs first.
 
         Raises:
@@ -85,65 +85,67 @@ class BatchRun:
         videos = self._frame_counts(source for source in sources if source.is_video)
         total = len(photographs) + sum(videos.values())
         self.watch.begin(total)
-        places = self._segment(map(self._photograph, photographs), tell=total <= TOLD)
+        results = self._segment(map(self._photograph, photographs), tell=total <= TOLD)
         for video in videos:
-            places += self._segment_video(video)
-        return places
+            results += self._segment_video(video)
+        return results
 
-    def _segment(self, items: Iterable[Item], *, tell: bool) -> list[Place]:
+    def _segment(self, images: Iterable[PendingImage], *, tell: bool) -> list[ResultFiles]:
         """Segment images in their order; where the results of those are that could be read, now or before."""
-        places: list[Place] = []
-        waiting: list[Place] = []
-        for result in self.model.stream_words(self._unfinished(items, places, waiting), self.words):
-            place = waiting.pop(0)
-            place.write(result)
+        results: list[ResultFiles] = []
+        waiting: list[ResultFiles] = []
+        for result in self.model.stream_words(self._unfinished(images, results, waiting), self.words):
+            files = waiting.pop(0)
+            files.write(result)
             self.watch.advance()
             if tell:
-                self.watch.tell(_shares(place.source, result))
-        return places
+                self.watch.tell(_shares(files.source, result))
+        return results
 
-    def _unfinished(self, items: Iterable[Item], places: list[Place], waiting: list[Place]) -> Iterator[Pixels]:
-        """The images that are to be segmented, whose places join those that wait for a result."""
-        for place, image in read_ahead(lambda item: (item.place, item.look()), items, threads=1):
+    def _unfinished(
+        self, images: Iterable[PendingImage], results: list[ResultFiles], waiting: list[ResultFiles]
+    ) -> Iterator[Pixels]:
+        """The images that are to be segmented, whose files join those that wait for a result."""
+        for files, image in read_ahead(lambda pending: (pending.files, pending.look()), images, threads=1):
             if isinstance(image, UserError):
                 self._skip(image)
                 continue
-            places.append(place)
+            results.append(files)
             if image is None:
                 self.watch.advance()
             else:
-                waiting.append(place)
+                waiting.append(files)
                 yield image
 
-    def _segment_video(self, video: Source) -> list[Place]:
+    def _segment_video(self, video: Source) -> list[ResultFiles]:
         """Segment the frames that are not done, then draw all of them as one video."""
         picture, comment = self.output / f"{video.name}_overlay.mp4", f"{self.run_hash} {video.stamp}"
         problems = len(self.problems)
-        places = self._segment(self._frames(video), tell=False)
+        results = self._segment(self._frames(video), tell=False)
         if len(self.problems) == problems and read_comment(picture) != comment:
-            write_video(self._drawn(video, places), picture, frame_rate(video.path), comment)
-        return places
+            write_video(self._drawn(video, results), picture, frame_rate(video.path), comment)
+        return results
 
-    def _drawn(self, video: Source, places: Sequence[Place]) -> Iterator[Pixels]:
+    def _drawn(self, video: Source, results: Sequence[ResultFiles]) -> Iterator[Pixels]:
         """The frames under their colours, with a legend of all classes, so that each has the same size."""
-        for place, frame in zip(places, read_frames(video.path), strict=True):
-            with Image.open(place.labels) as stored:
+        for files, frame in zip(results, read_frames(video.path), strict=True):
+            with Image.open(files.labels) as stored:
                 labels = np.array(stored).astype(np.int32)
             picture = draw_overlay(frame, labels, self.classes)
             yield np.asarray(with_legend(picture, self.classes, range(len(self.classes))))
 
-    def _photograph(self, source: Source) -> Item:
+    def _photograph(self, source: Source) -> PendingImage:
         at = self.output / source.name
-        place = Place(at.parent, at.name, self.run_hash, str(source.path), source.stamp, self.heatmaps)
-        return Item(place, lambda: read_pixels(source.path))
+        files = ResultFiles(at.parent, at.name, self.run_hash, str(source.path), source.stamp, self.heatmaps)
+        return PendingImage(files, lambda: read_pixels(source.path))
 
-    def _frames(self, video: Source) -> Iterator[Item]:
+    def _frames(self, video: Source) -> Iterator[PendingImage]:
         folder, stamp = self.output / video.name, video.stamp
         try:
             for index, frame in enumerate(read_frames(video.path)):
                 name = f"{video.path}#{index}"
-                place = Place(folder, f"{index:06}", self.run_hash, name, stamp, self.heatmaps, overlay=False)
-                yield Item(place, lambda frame=frame: frame)  # type: ignore[misc]  # each its own frame
+                files = ResultFiles(folder, f"{index:06}", self.run_hash, name, stamp, self.heatmaps, overlay=False)
+                yield PendingImage(files, lambda frame=frame: frame)  # type: ignore[misc]  # each its own frame
         except UserError as error:
             self._skip(error)
 

@@ -23,9 +23,9 @@ from torch.nn.functional import normalize
 from simzss.devices import Precision, pick_device
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_ahead
+from simzss.io.hub import find_model
 from simzss.model import AlignedModel, load_model
 from simzss.predict.classes import Classes, ClassWords, read_classes
-from simzss.predict.hub import find_model
 from simzss.predict.inputs import ImageSource, read_pixels
 from simzss.predict.result import ScoreGrid, Segmentation
 from simzss.segmentation.label_map import ClassEmbeddings

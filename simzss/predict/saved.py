@@ -26,7 +26,7 @@ NOTE = "simzss"
 
 
 @dataclass(frozen=True)
-class Place:
+class ResultFiles:
     """Where the results of an image go, and what they are made of."""
 
     folder: Path
@@ -92,42 +92,42 @@ def read_note(path: Path) -> dict[str, Any] | None:
     return note if isinstance(note, dict) and {"run", "source", "stamp", "areas", "scores"} <= note.keys() else None
 
 
-def write_json(places: Iterable[Place], classes: Sequence[str], path: Path) -> None:
+def write_found(results: Iterable[ResultFiles], classes: Sequence[str], path: Path) -> None:
     """What was found in every image, as one JSON file: name, label map, areas, mean scores."""
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'{{"classes": {json.dumps(list(classes), ensure_ascii=False)},\n"images": [')
-        _write_list(file.write, ({**_found(place), "labels": str(place.labels)} for place in places))
+        _write_list(file.write, ({**_found(files), "labels": str(files.labels)} for files in results))
         file.write("]}\n")
 
 
-def write_coco(places: Sequence[Place], classes: Sequence[str], path: Path) -> None:
+def write_coco(results: Sequence[ResultFiles], classes: Sequence[str], path: Path) -> None:
     """The masks of every image as one file that pycocotools reads; category ids are labels."""
     categories = [{"id": index, "name": name} for index, name in enumerate(classes)]
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'{{"categories": {json.dumps(categories, ensure_ascii=False)},\n"images": [')
-        _write_list(file.write, (_image_entry(place, number) for number, place in enumerate(places, 1)))
+        _write_list(file.write, (_image_entry(files, number) for number, files in enumerate(results, 1)))
         file.write('],\n"annotations": [')
-        _write_list(file.write, _annotations(places, classes))
+        _write_list(file.write, _annotations(results, classes))
         file.write("]}\n")
 
 
-def _found(place: Place) -> dict[str, Any]:
-    note = read_note(place.labels)
+def _found(files: ResultFiles) -> dict[str, Any]:
+    note = read_note(files.labels)
     assert note is not None, "only images that are done are gathered"  # noqa: S101
     return {"file": note["source"], "areas": note["areas"], "scores": note["scores"]}
 
 
-def _image_entry(place: Place, number: int) -> dict[str, Any]:
-    with Image.open(place.labels) as image:
-        return {"id": number, "file_name": place.source, "height": image.height, "width": image.width}
+def _image_entry(files: ResultFiles, number: int) -> dict[str, Any]:
+    with Image.open(files.labels) as image:
+        return {"id": number, "file_name": files.source, "height": image.height, "width": image.width}
 
 
-def _annotations(places: Sequence[Place], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _annotations(results: Sequence[ResultFiles], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
     count = 0
-    for number, place in enumerate(places, 1):
-        with Image.open(place.labels) as image:
+    for number, files in enumerate(results, 1):
+        with Image.open(files.labels) as image:
             labels = np.array(image).astype(np.int32)
-        for entry in coco_annotations(labels, _found(place)["scores"], classes, number):
+        for entry in coco_annotations(labels, _found(files)["scores"], classes, number):
             count += 1
             yield {"id": count, "iscrowd": 0, **with_box(entry)}
 

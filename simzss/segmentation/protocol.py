@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simzss.errors import UserError
 from simzss.io.config import NonNegative, Positive, configuration, load_yaml
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 
 
 class Statistics(StrEnum):

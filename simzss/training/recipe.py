@@ -13,7 +13,7 @@ import yaml
 
 from simzss.errors import UserError
 from simzss.io.config import read_yaml
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 from simzss.objectives.base import registered
 
 BASE = "base"

@@ -6,7 +6,7 @@ import torch
 from open_clip.model import CLIP
 from torch.nn.functional import linear, normalize
 
-from simzss.adapters.open_clip_model import OpenClipModel, load
+from simzss.adapters.open_clip_model import OpenClipModel, load_open_clip
 from simzss.errors import UserError
 
 
@@ -80,4 +80,4 @@ def test_what_it_cannot_do_is_told(model: OpenClipModel) -> None:
     with pytest.raises(UserError, match="no patch_stride 4"):
         model.embed_patches(torch.zeros(1, 3, 32, 32), 4)
     with pytest.raises(UserError, match="open_clip has no model 'ViT-Z'"):
-        load("ViT-Z/x")
+        load_open_clip("ViT-Z/x")

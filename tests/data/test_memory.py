@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.format import SCHEMA, Counts, Manifest, part_path, write_part
+from simzss.concepts.table.format import SCHEMA, Manifest, RowCounts, part_path, write_part
 from simzss.concepts.table.reading import file_hash
 
 PART = 10_000
@@ -50,7 +50,7 @@ def write_table(folder: Path, captions: int) -> None:
     BANK.save(folder / "bank.json")
     settings = {"rows_per_part": PART, "bank": {"kind": BANK.kind, "hash": BANK.content_hash}}
     hashes = {path.name: file_hash(path) for path in (part_path(folder, part) for part in range(captions // PART))}
-    Manifest(settings, Counts(captions, 0, captions, captions, captions), hashes).save(folder)
+    Manifest(settings, RowCounts(captions, 0, captions, captions, captions), hashes).save(folder)
 
 
 @pytest.mark.slow

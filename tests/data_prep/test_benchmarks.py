@@ -29,7 +29,7 @@ def test_what_is_unpacked_is_what_the_benchmark_reads(tmp_path: Path, monkeypatc
         monkeypatch.setitem(
             benchmarks.SOURCES, "voc2012", [replace(voc, archive=Archive(f"{server.url}/{voc.archive.name}"))]
         )
-        benchmarks.prepare("voc2012", tmp_path / "root")
+        benchmarks.fetch_source("voc2012", tmp_path / "root")
     spec = load_benchmark("voc20")
     assert spec.split
     for pattern in (spec.images, spec.masks, spec.split):

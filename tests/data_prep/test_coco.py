@@ -9,7 +9,7 @@ import pytest
 
 from data_prep import coco
 from data_prep.archives import Archive, fetch
-from data_prep.coco import check, prepare
+from data_prep.coco import check, fetch_coco
 from simzss.errors import UserError
 from tests.data_prep.server import serving
 
@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, Archive]]:
 
 def test_from_nothing_to_a_checked_folder(server: dict[str, Archive], tmp_path: Path) -> None:
     root = tmp_path / "coco"
-    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    fetch_coco(root, server["train2017"], server["annotations_trainval2017"])
     check(root, images=3, captions=5)
     assert not (root / "annotations" / "instances_train2017.json").exists()
 
@@ -41,7 +41,7 @@ def test_an_unpacking_that_was_killed_is_mended(server: dict[str, Archive], tmp_
     fetch(server["train2017"], root / "downloads")
     (root / "train2017").mkdir()
     (root / "train2017" / "000000000000.jpg").write_bytes(b"half")
-    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    fetch_coco(root, server["train2017"], server["annotations_trainval2017"])
     check(root, images=3, captions=5)
     assert (root / "train2017" / "000000000000.jpg").stat().st_size == 10_000
 
@@ -50,14 +50,14 @@ def test_a_complete_folder_is_not_touched(
     server: dict[str, Archive], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "coco"
-    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    fetch_coco(root, server["train2017"], server["annotations_trainval2017"])
     monkeypatch.setattr(coco, "fetch", lambda *_: pytest.fail("fetched again"))
-    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    fetch_coco(root, server["train2017"], server["annotations_trainval2017"])
 
 
 def test_wrong_counts_are_named(server: dict[str, Archive], tmp_path: Path) -> None:
     root = tmp_path / "coco"
-    prepare(root, server["train2017"], server["annotations_trainval2017"])
+    fetch_coco(root, server["train2017"], server["annotations_trainval2017"])
     with pytest.raises(UserError, match="3 images instead of 4"):
         check(root, images=4, captions=5)
     with pytest.raises(UserError, match="5 captions instead of 6"):

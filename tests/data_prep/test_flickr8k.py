@@ -37,13 +37,13 @@ def test_a_folder_in_place_is_used_and_checked(tmp_path: Path) -> None:
     (tmp_path / "captions.json").write_text(json.dumps(stored))
     (tmp_path / "images" / "a.jpg").touch()
     with pytest.raises(UserError, match=r"lacks b\.jpg"):
-        flickr8k.prepare(tmp_path)
+        flickr8k.fetch_flickr8k(tmp_path)
     (tmp_path / "images" / "b.jpg").touch()
-    folder, captions = flickr8k.prepare(tmp_path)
+    folder, captions = flickr8k.fetch_flickr8k(tmp_path)
     assert (folder, captions) == (tmp_path / "images", stored)
 
 
 def test_what_is_no_file_of_captions_is_named(tmp_path: Path) -> None:
     (tmp_path / "captions.json").write_text('{"images": [1]}')
     with pytest.raises(UserError, match=r"captions\.json is no file of captions"):
-        flickr8k.prepare(tmp_path)
+        flickr8k.fetch_flickr8k(tmp_path)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from data_prep.pascal_context import IDS, convert, decode
+from data_prep.pascal_context import IDS, decode, write_label_maps
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_sample
 from simzss.evaluation.spec import load_benchmark
@@ -67,7 +67,7 @@ def write_annotations(path: Path, category: int = 25) -> np.ndarray:
 
 def test_masks_go_through_the_readers_of_the_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = write_annotations(tmp_path / "merged.json")
-    convert(tmp_path / "merged.json", tmp_path)
+    write_label_maps(tmp_path / "merged.json", tmp_path)
     assert "val: 1 images (published: 5,104)" in capsys.readouterr().out
     context59, context60 = load_benchmark("context59"), load_benchmark("context60")
     assert context60.split is not None
@@ -83,7 +83,7 @@ def test_masks_go_through_the_readers_of_the_benchmark(tmp_path: Path, capsys: p
 def test_another_file_is_refused(tmp_path: Path) -> None:
     write_annotations(tmp_path / "merged.json", category=24)
     with pytest.raises(UserError, match="category id 24 is none of the 60"):
-        convert(tmp_path / "merged.json", tmp_path)
+        write_label_maps(tmp_path / "merged.json", tmp_path)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(UserError, match=r"other\.json: not trainval_merged\.json"):
-        convert(tmp_path / "other.json", tmp_path)
+        write_label_maps(tmp_path / "other.json", tmp_path)

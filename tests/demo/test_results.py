@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simzss.commands.run_demo import recipes
-from simzss.demo.measures import ThingAccuracy
+from simzss.commands.run_demo import demo_recipes
 from simzss.demo.results import results_of, to_table, write_results
 from simzss.demo.run import DemoConfig, Measures, Method, Outcome
 from simzss.demo.scenes import CLASSES
+from simzss.demo.things_and_groups import ThingAccuracy
 from simzss.demo.world import World, WorldConfig
 from simzss.evaluation.metrics import Scores
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 from simzss.segmentation.protocol import ClassToken
 
-CONFIG = DemoConfig(Method.SIMZSS, recipes(Method.SIMZSS), find_config(Kind.PROTOCOL, "demo"), WorldConfig())
+CONFIG = DemoConfig(Method.SIMZSS, demo_recipes(Method.SIMZSS), find_config(Kind.PROTOCOL, "demo"), WorldConfig())
 NAMES = ("simzss", "global_only", "cosine_probe", "prototypes", "concept_only", "chance")
 
 

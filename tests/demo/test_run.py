@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from simzss.commands.run_demo import recipes
+from simzss.commands.run_demo import demo_recipes
 from simzss.demo.results import draw_overlays, results_of
 from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 
 
 def config_of(method: Method) -> DemoConfig:
     return DemoConfig(
         method,
-        recipes(method),
+        demo_recipes(method),
         find_config(Kind.PROTOCOL, "demo"),
         WorldConfig(pictures=40, with_truth=20, held_out=6, pairs=1),
         extra=("--data.epochs=1", "--data.batch_size=32"),

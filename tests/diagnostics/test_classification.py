@@ -12,7 +12,14 @@ from PIL import Image
 from torch import Tensor
 
 from simzss.cli import run
-from simzss.diagnostics.classification import LabelledImages, classify, from_dataset, from_folder, from_saved, prepare
+from simzss.diagnostics.classification import (
+    LabelledImages,
+    centre_square,
+    from_dataset,
+    from_folder,
+    from_saved,
+    measure_accuracy,
+)
 from simzss.errors import UserError
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from tests.evaluation.models import save_tiny_model
@@ -56,7 +63,7 @@ def test_top1_and_top5(tmp_path: Path) -> None:
     data = from_folder(tmp_path)
     assert data.names == tuple(sorted(NAMES))
     protocol = SegmentationProtocol(templates=TemplateSet.PLAIN)
-    accuracy = classify(Photometer(), data, protocol, torch.device("cpu"), size=16)
+    accuracy = measure_accuracy(Photometer(), data, protocol, torch.device("cpu"), size=16)
     # 250 is blinding (right), and one of the five nearest for white, bright, light and grey, but not for dim
     ranked = {"dark": [True, True, False], "white": [True], "blinding": [True]}
     assert accuracy.images == 9
@@ -68,9 +75,9 @@ def test_top1_and_top5(tmp_path: Path) -> None:
 def test_the_middle_of_the_shorter_side() -> None:
     image = np.zeros((20, 60, 3), dtype=np.uint8)
     image[:, 20:40] = 255
-    assert prepare(image, 20).eq(255).all()
-    assert prepare(image.transpose(1, 0, 2).copy(), 10).shape == (3, 10, 10)
-    assert prepare(image[:, :21], 224).shape == (3, 224, 224)
+    assert centre_square(image, 20).eq(255).all()
+    assert centre_square(image.transpose(1, 0, 2).copy(), 10).shape == (3, 10, 10)
+    assert centre_square(image[:, :21], 224).shape == (3, 224, 224)
 
 
 def test_a_hugging_face_data_set(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from simzss.diagnostics.grouping import (
 from simzss.evaluation.counts import ImageCounts
 from simzss.evaluation.labels import IGNORE
 from simzss.evaluation.metrics import contingency
-from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.spec import load_benchmark
 from simzss.segmentation.protocol import SegmentationProtocol
@@ -206,13 +206,13 @@ def test_a_blind_model_has_one_group_and_needs_no_words(tmp_path: Path) -> None:
 def test_the_groups_of_a_run_are_those_in_memory_and_continue(tmp_path: Path) -> None:
     benchmark = load_benchmark(write_scenes(tmp_path))
     segmenter = Segmenter(oracle_for(benchmark), EXACT)
-    (plain,) = evaluate(ModelScorer(segmenter), [benchmark], tmp_path, tmp_path / "out")
+    (plain,) = evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path, tmp_path / "out")
     assert not (tmp_path / "out" / "groups").exists()
     grouping = ModelScorer(segmenter, extras=[BOTTOM_UP])
-    (result,) = evaluate(grouping, [benchmark], tmp_path, tmp_path / "out")
+    (result,) = evaluate_benchmarks(grouping, [benchmark], tmp_path, tmp_path / "out")
     assert read_groups(tmp_path / "out", benchmark) == evaluate_groups(segmenter, benchmark, tmp_path)
     assert np.array_equal(result.matrix, plain.matrix)
     assert isinstance(segmenter.model, ColourModel)
     segmenter.model.calls.clear()
-    evaluate(grouping, [benchmark], tmp_path, tmp_path / "out")
+    evaluate_benchmarks(grouping, [benchmark], tmp_path, tmp_path / "out")
     assert not segmenter.model.calls

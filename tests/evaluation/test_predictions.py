@@ -12,7 +12,7 @@ from PIL import Image
 from simzss.cli import run
 from simzss.errors import UserError
 from simzss.evaluation.predictions import IDS, MASKS, SavedPredictions
-from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import class_embeddings_for, evaluate_benchmark
 from simzss.evaluation.spec import Benchmark
 from simzss.evaluation.task import score
@@ -60,7 +60,7 @@ def test_maps_of_a_model_score_as_the_model_does_for_two_benchmarks_at_once(tmp_
             with Image.open(tmp_path / "data" / benchmark.images.format(stem=stem)) as image:
                 labels = segmenter.segment(torch.from_numpy(np.array(image)), vocabulary)
             save(tmp_path / "maps" / benchmark.key / f"{stem}.png", labels.numpy())
-    results = evaluate(SavedPredictions(tmp_path / "maps"), pair, tmp_path / "data", tmp_path / "out")
+    results = evaluate_benchmarks(SavedPredictions(tmp_path / "maps"), pair, tmp_path / "data", tmp_path / "out")
     for benchmark, result in zip(pair, results, strict=True):
         expected = evaluate_benchmark(segmenter, benchmark, tmp_path / "data")
         assert np.array_equal(result.matrix, expected.matrix)
@@ -82,9 +82,9 @@ def test_a_map_that_changed_is_counted_anew(tmp_path: Path) -> None:
     masks = write_tree(tmp_path / "data", CITY)
     write_truth(tmp_path / "maps", CITY, masks)
     first = next(iter(masks))
-    evaluate(SavedPredictions(tmp_path / "maps"), [CITY], tmp_path / "data", tmp_path / "out")
+    evaluate_benchmarks(SavedPredictions(tmp_path / "maps"), [CITY], tmp_path / "data", tmp_path / "out")
     save(tmp_path / "maps" / f"{first}.png", np.zeros((*masks[first].shape,)) + 18)
-    (result,) = evaluate(SavedPredictions(tmp_path / "maps"), [CITY], tmp_path / "data", tmp_path / "out")
+    (result,) = evaluate_benchmarks(SavedPredictions(tmp_path / "maps"), [CITY], tmp_path / "data", tmp_path / "out")
     assert result.scores.pixel_accuracy < 1.0
 
 
@@ -137,7 +137,7 @@ def test_folders_and_tables_that_are_not_there(tmp_path: Path) -> None:
     pair = [uncounted("voc20"), uncounted("voc21")]
     write_tree(tmp_path / "data", pair[1])
     with pytest.raises(UserError, match=r"no folder .*voc20: predictions of several benchmarks go into a subfolder"):
-        evaluate(SavedPredictions(tmp_path / "maps"), pair, tmp_path / "data", tmp_path / "out")
+        evaluate_benchmarks(SavedPredictions(tmp_path / "maps"), pair, tmp_path / "data", tmp_path / "out")
     masks = write_tree(tmp_path / "data", CITY)
     write_truth(tmp_path / "maps", CITY, masks)
     with pytest.raises(UserError, match="prediction ids 'colours': choose ids, masks or a YAML file"):

@@ -8,7 +8,7 @@ import torch
 
 from simzss.diagnostics.grouping import BOTTOM_UP, evaluate_groups, read_groups
 from simzss.evaluation import resumable
-from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer, evaluate_benchmark
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.test_runner import RESIZED
@@ -22,7 +22,7 @@ def evaluate_share(root: Path) -> torch.Tensor:
     benchmark = uncounted("ade20k")
     segmenter = Segmenter(oracle_for(benchmark), RESIZED)
     scorer = ModelScorer(segmenter, extras=[BOTTOM_UP])
-    (result,) = evaluate(scorer, [benchmark], root / "data", root / "out")
+    (result,) = evaluate_benchmarks(scorer, [benchmark], root / "data", root / "out")
     found = read_groups(root / "out", benchmark)  # every process has written its shards by now
     groups = torch.tensor([found.total, found.images], dtype=torch.float64)
     return torch.cat([torch.from_numpy(result.matrix).double().flatten(), groups])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.spec import Benchmark
 from simzss.model import load_model
@@ -25,7 +25,10 @@ SMALL = SegmentationProtocol(short_side=64, long_cap=256, crop=64, stride=32, te
 
 def count_with_tiny_model(benchmarks: list[Benchmark], root: Path, folder: Path, limit: int) -> list[np.ndarray]:
     segmenter = Segmenter(load_model(save_tiny_model(folder / "run")), SMALL)
-    return [result.matrix for result in evaluate(ModelScorer(segmenter), benchmarks, root, folder / "out", limit=limit)]
+    return [
+        result.matrix
+        for result in evaluate_benchmarks(ModelScorer(segmenter), benchmarks, root, folder / "out", limit=limit)
+    ]
 
 
 @pytest.mark.data

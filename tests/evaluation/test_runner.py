@@ -16,7 +16,7 @@ from simzss.errors import UserError
 from simzss.evaluation import resumable
 from simzss.evaluation.counts import ImageCounts, read_shard, total, write_shard
 from simzss.evaluation.metrics import scores_of
-from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer, evaluate_benchmark
 from simzss.evaluation.spec import Benchmark
 from simzss.evaluation.task import choose
@@ -87,7 +87,7 @@ def test_one_pass_serves_both_of_a_pair(tmp_path: Path) -> None:
     assert isinstance(segmenter.model, ColourModel)
     passes = len(segmenter.model.calls) // 2
     segmenter.model.calls.clear()
-    together = evaluate(ModelScorer(segmenter), pair, tmp_path / "data", tmp_path / "out")
+    together = evaluate_benchmarks(ModelScorer(segmenter), pair, tmp_path / "data", tmp_path / "out")
     assert len(segmenter.model.calls) == passes
     assert [result.benchmark.key for result in together] == ["voc20", "voc21"]
     assert all(np.array_equal(a.matrix, b.matrix) for a, b in zip(alone, together, strict=True))
@@ -108,7 +108,7 @@ def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.Monkey
             yield image
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=breaking)
+        evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=breaking)
     assert [path.name for path in sorted(out.rglob("*.*"))] == ["000000.parquet"]
     watched: list[tuple[str, int]] = []
 
@@ -118,7 +118,7 @@ def test_an_interrupted_run_continues(tmp_path: Path, monkeypatch: pytest.Monkey
         watched.append((title, count))
         return images
 
-    (result,) = evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=watching)
+    (result,) = evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=watching)
     assert watched == [("ade20k", len(masks) - 2)]
     assert np.array_equal(result.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
 
@@ -129,9 +129,9 @@ def test_shards_of_other_images_are_counted_anew(tmp_path: Path, monkeypatch: py
     benchmark = uncounted("ade20k")
     write_tree(tmp_path / "data", benchmark)
     segmenter, out = exact(benchmark), tmp_path / "out"
-    evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out)
+    evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out)
     write_pair(tmp_path / "data", benchmark, "picture_00", np.full((9, 9), 7, dtype=np.uint8))
-    (again,) = evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out)
+    (again,) = evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out)
     assert np.array_equal(again.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
 
 
@@ -142,7 +142,7 @@ def test_images_that_changed_are_counted_anew(tmp_path: Path, monkeypatch: pytes
     benchmark = uncounted("ade20k")
     write_tree(tmp_path / "data", benchmark)
     segmenter, out = exact(benchmark), tmp_path / "out"
-    (before,) = evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out)
+    (before,) = evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out)
     files = [tmp_path / "data" / getattr(benchmark, kind).format(stem=f"picture_{index}") for index in (2, 3)]
     with Image.open(files[1]) as picture:
         pixels = np.array(picture)
@@ -155,8 +155,8 @@ def test_images_that_changed_are_counted_anew(tmp_path: Path, monkeypatch: pytes
         watched.append(count)
         return images
 
-    (after,) = evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=watching)
-    evaluate(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=watching)
+    (after,) = evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=watching)
+    evaluate_benchmarks(ModelScorer(segmenter), [benchmark], tmp_path / "data", out, watch=watching)
     assert watched == [2, 0]
     assert not np.array_equal(before.matrix, after.matrix)
     assert np.array_equal(after.matrix, evaluate_benchmark(segmenter, benchmark, tmp_path / "data").matrix)
@@ -165,7 +165,9 @@ def test_images_that_changed_are_counted_anew(tmp_path: Path, monkeypatch: pytes
 def test_two_benchmarks_of_one_key_are_refused(tmp_path: Path) -> None:
     benchmark = uncounted("ade20k")
     with pytest.raises(UserError, match="two benchmarks are called 'ade20k'"):
-        evaluate(ModelScorer(exact(benchmark)), [benchmark, replace(benchmark, count=1)], tmp_path, tmp_path / "out")
+        evaluate_benchmarks(
+            ModelScorer(exact(benchmark)), [benchmark, replace(benchmark, count=1)], tmp_path, tmp_path / "out"
+        )
 
 
 def test_class_vectors_from_elsewhere(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from simzss.errors import UserError
-from simzss.evaluation.resumable import evaluate
+from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer, evaluate_benchmark
 from simzss.evaluation.task import score
 from simzss.evaluation.vocabularies import words_of
@@ -29,7 +29,9 @@ def test_one_pass_counts_what_each_wording_counts_alone(tmp_path: Path, key: str
     benchmark = uncounted(key)
     write_tree(tmp_path / "data", benchmark)
     wordings = wordings_of(BASE, *ASKED, class_tokens=[ClassToken.EOS, ClassToken.MENTION])
-    together = evaluate(ModelScorer(Segmenter(NoiseModel(), BASE), wordings), [benchmark], tmp_path / "data", tmp_path)
+    together = evaluate_benchmarks(
+        ModelScorer(Segmenter(NoiseModel(), BASE), wordings), [benchmark], tmp_path / "data", tmp_path
+    )
     assert [result.wording for result in together] == [name_of(wording) for wording in wordings]
     assert len({result.matrix.tobytes() for result in together}) > 8  # the words do matter
     for wording, result in zip(wordings, together, strict=True):

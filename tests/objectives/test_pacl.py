@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy as cross_entropy_of_rows
 
 from simzss.errors import UserError
 from simzss.losses import blockwise
-from simzss.losses.blockwise import Comparison, blockwise_info_nce
+from simzss.losses.blockwise import PairSimilarity, blockwise_info_nce
 from simzss.modeling.pooling import pairwise_pooled_similarity, similarity_pool
 from simzss.objectives.pacl import PACL
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
@@ -79,7 +79,7 @@ def test_gradient_equals_finite_differences(drawn: tuple[PACL, ImageFeatures, Te
 def test_logits_beyond_single_precision_have_a_loss_and_a_gradient(blocks: None) -> None:
     """A match that costs nothing, beside others whose exponentials vanish."""
     text = torch.eye(3).requires_grad_()
-    log_sums = Comparison(lambda images: images, [], lambda images, texts: images @ texts.T)
+    log_sums = PairSimilarity(lambda images: images, [], lambda images, texts: images @ texts.T)
     loss = blockwise_info_nce(log_sums, torch.eye(3), text, torch.tensor(1000.0, requires_grad=True))
     loss.backward()
     assert loss.item() == 0

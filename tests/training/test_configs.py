@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simzss.commands.run_demo import recipes
+from simzss.commands.run_demo import demo_recipes
 from simzss.data.feature_cache import Placement
 from simzss.demo.run import Method
 from simzss.modeling.backbone import PixelStatistics
@@ -43,7 +43,7 @@ def test_recipe_builds(recipe: str, tmp_path: Path) -> None:
 def test_the_demos_differ_in_the_method_alone(method: Method, tmp_path: Path) -> None:
     data = [f"--data.table={tmp_path}", f"--data.images={tmp_path}", "--run", str(tmp_path / "run")]
     plain, other = (
-        built(*(f"--config={path}" for path in recipes(chosen)), *data) for chosen in (Method.SIMZSS, method)
+        built(*(f"--config={path}" for path in demo_recipes(chosen)), *data) for chosen in (Method.SIMZSS, method)
     )
     assert type(other.model.model.objective).__name__.lower() == method
     assert other.datamodule.batch_size == plain.datamodule.batch_size

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simzss.bench.concepts.agreement import Agreement
-from simzss.bench.concepts.routes import RouteResult, captions_of, compare_routes, recipes
+from simzss.bench.concepts.routes import RouteResult, captions_of, compare_routes, extractor_recipes
 from simzss.bench.concepts.throughput import ExtractionSpeed, measure_extraction
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.readers.source import open_corpus
@@ -37,7 +37,7 @@ def bench_concepts(
     if json_file is not None:
         check_writable(json_file)
     corpus = open_corpus(source, None, caption_column, key_column)
-    routes = recipes(ConceptBank.benchmarks(), nlp or default_pipeline())
+    routes = extractor_recipes(ConceptBank.benchmarks(), nlp or default_pipeline())
     captions, console = captions_of(corpus), Console()
     machine = f"{os.cpu_count()} {platform.machine()} processors, Python {platform.python_version()}"
     console.print(f"{machine}, spaCy {spacy.__version__}, {len(captions):,} captions of {Path(source).name}")

@@ -30,7 +30,7 @@ class RouteResult:
     """This route's mentions held against the captions annotated by hand; None if the corpus is not COCO val2017."""
 
 
-def recipes(bank: ConceptBank, pipeline: str) -> list[ExtractorRecipe]:
+def extractor_recipes(bank: ConceptBank, pipeline: str) -> list[ExtractorRecipe]:
     """The gazetteer, and both match rules of a pipeline with a parser."""
     routes = [(GAZETTEER, Match.EXACT)]
     if pipeline != GAZETTEER:

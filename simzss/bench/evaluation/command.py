@@ -34,7 +34,7 @@ def bench_evaluate(  # one argument per option
     with tempfile.TemporaryDirectory() as folder:
         segmenter = timings.random_segmenter(backbone, place)
         task = timings.drawn_task(segmenter, pair, Path(folder), images)
-        measured, split = timings.measure_pair(segmenter, task), timings.measure_split(segmenter, task)
+        measured, split = timings.measure_pair(segmenter, task), timings.measure_stages(segmenter, task)
         record |= {"pair": asdict(measured) | {"ratio": measured.ratio}, "split": asdict(split)}
         _show(console, measured, split)
     record["peak_gigabytes"] = timings.peak_memory(backbone, 2048, 1536, classes=171)
@@ -46,7 +46,7 @@ def bench_evaluate(  # one argument per option
         console.print(f"wrote {json}", highlight=False, soft_wrap=True)
 
 
-def _show(console: Console, measured: timings.EvaluationSpeed, split: timings.Split) -> None:
+def _show(console: Console, measured: timings.EvaluationSpeed, split: timings.StageSeconds) -> None:
     rate = measured.images / measured.ours_seconds
     console.print(
         f"COCO-Stuff and COCO-Object, {measured.images} images, {measured.windows} windows: {rate:.2f} images/s, "

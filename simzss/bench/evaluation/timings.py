@@ -58,7 +58,7 @@ class EvaluationSpeed:
 
 
 @dataclass(frozen=True)
-class Split:
+class StageSeconds:
     """Seconds by stage, each stage run by itself over the same images."""
 
     decode: float
@@ -149,7 +149,7 @@ def compare_label_maps(segmenter: Segmenter, drawn: Drawn) -> tuple[int, int, fl
     return differing, pixels, gap
 
 
-def measure_split(segmenter: Segmenter, drawn: Drawn) -> Split:
+def measure_stages(segmenter: Segmenter, drawn: Drawn) -> StageSeconds:
     """Run the stages one after the other, each over all images; decoding on one thread."""
     clock = [time.perf_counter()]
     samples = [read_sample(drawn.benchmarks, drawn.root, stem) for stem in drawn.stems]
@@ -164,7 +164,7 @@ def measure_split(segmenter: Segmenter, drawn: Drawn) -> Split:
             confusion_matrix(segmenter.label_map(image, features, classes), truth, len(benchmark.names))
     _wait(segmenter.device)
     clock.append(time.perf_counter())
-    return Split(*(float(after - before) for before, after in pairwise(clock)))
+    return StageSeconds(*(float(after - before) for before, after in pairwise(clock)))
 
 
 def measure_all(segmenter: Segmenter, root: Path) -> list[FullRun]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simzss.concepts.readers.coco import read_coco
+from simzss.concepts.readers.coco_captions import read_coco
 from simzss.concepts.readers.columnar import read_huggingface, read_parquet
 from simzss.concepts.readers.fingerprint import fingerprints
 from simzss.concepts.readers.lines import read_csv, read_jsonl, read_tsv

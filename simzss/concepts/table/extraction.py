@@ -19,7 +19,7 @@ from simzss.concepts.extractor import in_batches
 from simzss.concepts.readers.bad_rows import SILENT, Watcher, is_good
 from simzss.concepts.readers.rows import BadRow, CaptionRow
 from simzss.concepts.routes.pipelines import describe_pipeline
-from simzss.concepts.table.format import BANK, MANIFEST, Manifest, part_path, part_paths, read_counts, write_part
+from simzss.concepts.table.format import BANK, MANIFEST, Manifest, part_path, part_paths, read_part_counts, write_part
 from simzss.concepts.table.plan import WHOLE, Plan, Shard
 from simzss.concepts.table.reading import file_hash
 from simzss.concepts.table.workers import extract_here, extract_in_processes
@@ -136,7 +136,7 @@ def _finish(folder: Path, manifest: Manifest, plan: Plan, parts: int, shard: Sha
     paths = [part_path(folder, part) for part in range(parts)]
     if not all(path.exists() for path in paths):
         return manifest
-    first, *rest = map(read_counts, paths)
+    first, *rest = map(read_part_counts, paths)
     finished = Manifest(manifest.settings, sum(rest, first), {path.name: file_hash(path) for path in paths})
     finished.save(folder, str(shard))
     return finished

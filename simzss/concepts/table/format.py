@@ -32,7 +32,7 @@ SCHEMA = pa.schema([("key", pa.string()), ("caption", pa.string()), ("concepts",
 
 
 @dataclass(frozen=True)
-class Counts:
+class RowCounts:
     """What a table, or a part of it, holds."""
 
     rows: int
@@ -44,11 +44,11 @@ class Counts:
     """Captions with at least one mention."""
     mentions: int
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in COUNT_NAMES})
+    def __add__(self, other: "RowCounts") -> "RowCounts":
+        return RowCounts(**{name: getattr(self, name) + getattr(other, name) for name in COUNT_NAMES})
 
 
-COUNT_NAMES = tuple(field.name for field in fields(Counts))
+COUNT_NAMES = tuple(field.name for field in fields(RowCounts))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Manifest:
     """What a table was made from and how, and what came out; `counts` is None until the table is finished."""
 
     settings: dict[str, Any]
-    counts: Counts | None = None
+    counts: RowCounts | None = None
     parts: dict[str, str] | None = None
     """SHA-256 of every part by its name; None until the table is finished, and in tables from before there were any."""
 
@@ -78,7 +78,7 @@ class Manifest:
         try:
             stored = json.loads((folder / MANIFEST).read_text("utf-8"))
             version, counts, parts = stored.pop("schema_version"), stored.pop("counts"), stored.pop("parts", None)
-            manifest = cls(stored, None if counts is None else Counts(**counts), parts)
+            manifest = cls(stored, None if counts is None else RowCounts(**counts), parts)
             manifest.part_names()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise UserError(f"{folder} is not a concept table ({error}); `simzss concepts` writes one") from error
@@ -119,7 +119,7 @@ def write_part(folder: Path, number: int, batches: Sequence[pa.RecordBatch], ski
     """Write one part, whole or not at all; its counts stand in the file's own metadata."""
     table = pa.Table.from_batches(batches, SCHEMA).combine_chunks()
     sizes = table["concepts"].combine_chunks().value_lengths()
-    counts = Counts(
+    counts = RowCounts(
         rows=table.num_rows + skipped,
         skipped=skipped,
         captions=table.num_rows,
@@ -147,7 +147,7 @@ def part_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
-def read_counts(path: Path) -> Counts:
+def read_part_counts(path: Path) -> RowCounts:
     """The counts of one part, from its footer.
 
     Raises:
@@ -155,6 +155,6 @@ def read_counts(path: Path) -> Counts:
     """
     try:
         stored = pq.read_schema(path).metadata or {}
-        return Counts(**{name: int(stored[f"simzss.{name}".encode()]) for name in COUNT_NAMES})
+        return RowCounts(**{name: int(stored[f"simzss.{name}".encode()]) for name in COUNT_NAMES})
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}); remove it and start the same command again") from error

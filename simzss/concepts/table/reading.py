@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.format import BANK, MANIFEST, SCHEMA, Counts, Manifest, part_paths, read_counts
+from simzss.concepts.table.format import BANK, MANIFEST, SCHEMA, Manifest, RowCounts, part_paths, read_part_counts
 from simzss.errors import UserError
 
 MEND = "remove it and start the same `simzss concepts` again"
@@ -45,7 +45,7 @@ def read_table(folder: str | Path, columns: Sequence[str] | None = None) -> Conc
     return ConceptTable(pa.concat_tables(parts), read_bank(folder, manifest), manifest)
 
 
-def finished_counts(folder: Path, manifest: Manifest) -> Counts:
+def finished_counts(folder: Path, manifest: Manifest) -> RowCounts:
     """What a finished table holds.
 
     Raises:
@@ -72,7 +72,7 @@ def checked_parts(folder: Path, manifest: Manifest) -> dict[Path, str]:
     for path, found in hashes.items():
         if manifest.parts is not None and found != manifest.parts.get(path.name):
             raise UserError(f"{path} has changed since the table was finished; {MEND}")
-    first, *rest = map(read_counts, expected)
+    first, *rest = map(read_part_counts, expected)
     if (held := sum(rest, first)) != counts:
         raise UserError(f"the parts of {folder} hold {held}, {MANIFEST} says {counts}; make the table anew")
     return hashes

@@ -13,7 +13,7 @@ from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import CaptionConcepts, Mention
 from simzss.concepts.mining import unknown_phrases
 from simzss.concepts.routes.parser import ParserRoute
-from simzss.concepts.table.format import NUMBERS, Counts, Manifest
+from simzss.concepts.table.format import NUMBERS, Manifest, RowCounts
 from simzss.concepts.table.reading import checked_parts, finished_counts, read_part
 
 PARSED_AGAIN = 2_000
@@ -24,7 +24,7 @@ PARSED_AGAIN = 2_000
 class Report:
     """Counts and examples of one table."""
 
-    counts: Counts
+    counts: RowCounts
     frequent: list[tuple[str, int]]
     """The most frequent concepts with their mentions."""
     concepts_found: int

@@ -7,7 +7,7 @@ import pytest
 
 from simzss import cli
 from simzss.bench.concepts.agreement import Spans, annotated_captions
-from simzss.bench.concepts.routes import compare_routes, recipes
+from simzss.bench.concepts.routes import compare_routes, extractor_recipes
 from simzss.bench.training.synthetic_corpus import drawn_captions
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.readers.source import open_corpus
@@ -56,7 +56,7 @@ def test_command_prints_the_tables_and_writes_the_figures(
 def test_captions_that_nobody_annotated_are_not_held_against_annotations(tmp_path: Path) -> None:
     (tmp_path / "captions.csv").write_text("caption\na dog on two benches\n")
     corpus = open_corpus(str(tmp_path / "captions.csv"))
-    (result,) = compare_routes(corpus, recipes(ConceptBank.benchmarks(), "gazetteer"), Tokenizer(), clean)
+    (result,) = compare_routes(corpus, extractor_recipes(ConceptBank.benchmarks(), "gazetteer"), Tokenizer(), clean)
     assert (result.captions, result.alignment.mentions, result.by_hand) == (1, 2, None)
 
 

@@ -30,7 +30,7 @@ def test_both_ways_agree_but_for_rounding(segmenter: Segmenter, tmp_path: Path) 
     assert measured.pixels == 2 * (640 * 480 + 640 * 427)
     assert measured.largest_gap < 1e-6
     assert measured.differing_pixels < 1e-4 * measured.pixels
-    split = timings.measure_split(segmenter, task)
+    split = timings.measure_stages(segmenter, task)
     assert min(split.decode, split.backbone, split.canvas) > 0
 
 

@@ -16,7 +16,7 @@ from simzss.concepts.readers.bad_rows import OnError, Watcher
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import GAZETTEER
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import Counts
+from simzss.concepts.table.format import RowCounts
 from simzss.concepts.table.plan import Plan, Shard
 from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
@@ -69,7 +69,7 @@ def test_the_table_holds_the_good_rows_in_order(source: Path, tmp_path: Path) ->
     good = [caption for caption in captions if caption is not None]
     assert table.rows["caption"].to_pylist() == good
     mentions = [row["concepts"] for row in table.rows.to_pylist()]
-    assert manifest.counts == Counts(
+    assert manifest.counts == RowCounts(
         rows=ROWS,
         skipped=4,
         captions=ROWS - 4,

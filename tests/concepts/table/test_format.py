@@ -13,7 +13,7 @@ import pytest
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.routes.pipelines import load_pipeline
-from simzss.concepts.table.format import Counts, Manifest, part_path, read_counts, to_batch, write_part
+from simzss.concepts.table.format import Manifest, RowCounts, part_path, read_part_counts, to_batch, write_part
 from simzss.concepts.table.reading import read_table
 from simzss.errors import UserError
 
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     write_part(tmp_path, 0, [to_batch(list("abc"), rows[:3]), to_batch(["d"], rows[3:4])], skipped=2)
     write_part(tmp_path, 1, [to_batch(["e"], rows[4:])], skipped=0)
     bank.save(tmp_path / "bank.json")
-    Manifest(SETTINGS, Counts(7, 2, 5, 2, 4)).save(tmp_path)
+    Manifest(SETTINGS, RowCounts(7, 2, 5, 2, 4)).save(tmp_path)
     return tmp_path
 
 
@@ -77,14 +77,18 @@ def test_we_read_it(folder: Path) -> None:
 
 
 def test_the_counts_of_a_part(folder: Path) -> None:
-    assert read_counts(part_path(folder, 0)) == Counts(rows=6, skipped=2, captions=4, with_concepts=2, mentions=4)
-    assert read_counts(part_path(folder, 1)) == Counts(rows=1, skipped=0, captions=1, with_concepts=0, mentions=0)
+    assert read_part_counts(part_path(folder, 0)) == RowCounts(
+        rows=6, skipped=2, captions=4, with_concepts=2, mentions=4
+    )
+    assert read_part_counts(part_path(folder, 1)) == RowCounts(
+        rows=1, skipped=0, captions=1, with_concepts=0, mentions=0
+    )
 
 
 def test_a_part_of_nothing(tmp_path: Path) -> None:
     write_part(tmp_path, 0, [to_batch([], [])], skipped=3)
     assert pq.read_table(part_path(tmp_path, 0)).num_rows == 0
-    assert read_counts(part_path(tmp_path, 0)) == Counts(3, 3, 0, 0, 0)
+    assert read_part_counts(part_path(tmp_path, 0)) == RowCounts(3, 3, 0, 0, 0)
 
 
 def test_no_table_and_unfinished_ones_are_told(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -102,4 +106,4 @@ def test_no_table_and_unfinished_ones_are_told(folder: Path, tmp_path_factory: p
 def test_a_damaged_part_is_told(folder: Path) -> None:
     part_path(folder, 0).write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"part-00000\.parquet is damaged"):
-        read_counts(part_path(folder, 0))
+        read_part_counts(part_path(folder, 0))

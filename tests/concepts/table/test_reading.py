@@ -78,7 +78,7 @@ def test_a_part_of_another_size_in_its_place_is_noticed(table: Path, *, first_ve
     if first_version:
         forget_hashes(table)
     part_path(table, 0).write_bytes(part_path(table, 2).read_bytes())
-    refused(table, r"part-00000\.parquet has changed|hold Counts\(rows=7.*says Counts\(rows=8")
+    refused(table, r"part-00000\.parquet has changed|hold RowCounts\(rows=7.*says RowCounts\(rows=8")
 
 
 def test_a_missing_part_is_made_again_by_the_same_command(table: Path) -> None:
@@ -130,7 +130,7 @@ def test_another_bank_is_refused(table: Path) -> None:
     ("section", "name", "value", "match"),
     [
         ("counts", "rows", 12, r"part-00003\.parquet is missing"),
-        ("counts", "mentions", 15, "hold Counts.*mentions=16.*says.*mentions=15"),
+        ("counts", "mentions", 15, "hold RowCounts.*mentions=16.*says.*mentions=15"),
         ("counts", "rows", "8", "is not a concept table"),
         ("parts", "part-00002.parquet", "0" * 64, r"part-00002\.parquet has changed"),
     ],

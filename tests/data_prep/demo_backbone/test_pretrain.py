@@ -10,7 +10,7 @@ import yaml
 from data_prep.demo_backbone.pairs import INSTANCES
 from data_prep.demo_backbone.pretrain import BACKBONE, PretrainConfig, in_both, region_loss, shares
 from simzss.demo.run import BACKBONE as WEIGHTS
-from simzss.io.configs import Kind, find_config
+from simzss.io.named_configs import Kind, find_config
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 
 

@@ -8,7 +8,7 @@ from huggingface_hub import constants
 
 import simzss
 from simzss.errors import UserError
-from simzss.predict.hub import find_model
+from simzss.io.hub import find_model
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.demo.measures import classify_things, group_patches
 from simzss.demo.run import BACKBONE
 from simzss.demo.things import THINGS
+from simzss.demo.things_and_groups import classify_things, group_patches
 from simzss.demo.world import World, WorldConfig, build_world
 from simzss.diagnostics.grouping import COMPONENTS
 from simzss.model import AlignedModel

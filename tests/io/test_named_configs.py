@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from simzss.errors import UserError
-from simzss.io.configs import Kind, config_names, find_config
+from simzss.io.named_configs import Kind, config_names, find_config
 
 
 @pytest.mark.parametrize("kind", Kind)
