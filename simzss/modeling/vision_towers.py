@@ -37,7 +37,7 @@ class VisionTower(Protocol):
 
 
 class ViT:
-    """A ViT with class token and final norm.
+    """A ViT with class token, whose tokens are what leaves its final norm (or its last block, where it has no norm).
 
     Args:
         model: A VisionTransformer or Eva of timm, which takes images of any size.
@@ -135,11 +135,11 @@ def tower_of(model: Any, name: str, stage: str | None) -> VisionTower:
     """The way through a model of timm.
 
     Raises:
-        UserError: If it is neither a ViT with class token and final norm nor a convolutional network, or has no such
-            stage.
+        UserError: If it is neither a ViT with class token nor a convolutional network, norms its patches only behind
+            their mean, or has no such stage.
     """
     if hasattr(model, "patch_embed"):
-        if getattr(model, "cls_token", None) is None or isinstance(getattr(model, "norm", None), nn.Identity):
+        if getattr(model, "cls_token", None) is None or _norms_the_mean(model):
             raise UserError(
                 f"{name} is no ViT with class token and final norm: choose one of timm.list_models('vit_*')"
             )
@@ -149,6 +149,15 @@ def tower_of(model: Any, name: str, stage: str | None) -> VisionTower:
     if not (getattr(model, "feature_info", None) and hasattr(model, "forward_intermediates")):
         raise UserError(f"{name} has no grid of features: choose a ViT, or a convolutional network with feature_info")
     return ConvNet(model, name, stage)
+
+
+def _norms_the_mean(model: Any) -> bool:
+    """Whether the final norm stands behind the mean of the patches, so that single patches leave without it.
+
+    RADIO and PE-spatial have no final norm at all: their patches are meant as they leave the last block.
+    """
+    norm, behind_mean = getattr(model, "norm", None), getattr(model, "fc_norm", None)
+    return isinstance(norm, nn.Identity) and not isinstance(behind_mean, nn.Identity | None)
 
 
 def _widened(images: Tensor, more: int) -> Tensor:

@@ -1,5 +1,8 @@
 """Recipes of `simzss fit`: YAMLs found by name or path, laid over each other, naming registered methods only.
 
+The name of a backbone (`simzss/modeling/backbones.yaml`) is a recipe as well: the paper's on that backbone or, behind
+another recipe, that one on that backbone.
+
 They are put together before LightningCLI sees them: it imports whatever a `class_path` names, so that a recipe could
 run any code, and where one recipe takes another method than the recipe below, it keeps the arguments that both have.
 """
@@ -14,6 +17,7 @@ import yaml
 from simzss.errors import UserError
 from simzss.io.config import read_yaml
 from simzss.io.named_configs import Kind, find_config
+from simzss.modeling.named_backbones import NamedBackbone, named_backbones
 from simzss.objectives.base import registered
 
 BASE = "base"
@@ -34,6 +38,9 @@ SECTIONS = (
 """Where keys and values stand; LightningCLI would take a text there for the path of a further YAML."""
 OBJECTIVE = ("model", "objective", CLASS)
 """The one place where a class is named."""
+WIDEST = {384: "simzss_vits14_coco", 768: "simzss_vitb14_coco"}
+"""The paper's recipe for backbones of up to so many channels."""
+BEYOND = "simzss_vitl14_coco"
 
 Recipe = dict[str, Any]
 
@@ -61,12 +68,26 @@ def read_request(arguments: Sequence[str]) -> Request:
     for argument in waiting:
         option, given, value = argument.partition("=")
         if option in {"-c", "--config"}:
-            recipe = lay_over(recipe, read_recipe(value if given else next(waiting, "")))
+            recipe = _behind(recipe, value if given else next(waiting, ""))
         elif option in {"--model.objective", f"--model.objective.{CLASS}"}:
             chosen = lay_over(chosen, _chosen(option, value if given else next(waiting, "")))
         else:
             options.append(argument)
     return Request(lay_over(recipe, chosen), options)
+
+
+def _behind(recipe: Recipe, name: str) -> Recipe:
+    """A recipe under another one that is given behind it."""
+    backbone = named_backbones().get(name)
+    return lay_over(recipe, read_recipe(name)) if backbone is None else on_backbone(recipe, backbone)
+
+
+def on_backbone(recipe: Recipe, backbone: NamedBackbone) -> Recipe:
+    """A recipe on another backbone, all of whose settings are its own; in place of none the paper's recipe."""
+    width = backbone.entry.width
+    usual = next((name for widest, name in WIDEST.items() if width <= widest), BEYOND)
+    recipe = recipe or read_recipe(usual)
+    return recipe | {"model": recipe.get("model", {}) | {"backbone": {"name": backbone.entry.timm}}}
 
 
 def _chosen(option: str, value: str) -> Recipe:
