@@ -5,11 +5,10 @@ of the backbone's weights), `bank.json` (the concepts it was trained with) and, 
 `tokenizer.json`. A model that carries its backbone has that in `backbone.safetensors`. No pickle anywhere.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,9 @@ from torch import Tensor, nn
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
-from simzss.io.config import arguments_of, configuration, from_mapping, read_json
+from simzss.io.config import arguments_of, configuration, from_mapping
 from simzss.io.hub import fetch_snapshot
+from simzss.io.records import load_json, write_json
 from simzss.model_card import ModelFacts, card, read_scores
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.t5_tokenizer import T5Tokenizer
@@ -175,11 +175,14 @@ class AlignedModel(nn.Module, ModelHubMixin):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _write(self.trained(), partial / WEIGHTS)
-        config = {**asdict(self.config), "backbone_hash": self.backbone.fingerprint()}
+        config = self.config
         if self.carries_backbone and not self.backbone.trained:
             _write(self.backbone.model.state_dict(), partial / BACKBONE)
-            config["backbone"]["weights"] = BACKBONE
-        (partial / CONFIG).write_text(json.dumps({"schema": SCHEMA, "version": __version__, **config}, indent=2) + "\n")
+            config = replace(config, backbone=replace(config.backbone, weights=BACKBONE))
+        saved = SavedConfig(
+            **vars(config), backbone_hash=self.backbone.fingerprint(), version=__version__, schema=SCHEMA
+        )
+        write_json(partial / CONFIG, saved)
         if self.bank is not None:
             self.bank.save(partial / BANK)
         if isinstance(self.tokenizer, T5Tokenizer):
@@ -295,7 +298,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
-    saved = from_mapping(SavedConfig, read_json(folder / CONFIG, SCHEMA), str(folder / CONFIG))
+    saved = load_json(SavedConfig, folder / CONFIG, "simzss fit", SCHEMA)
     if backbone_weights is not None:
         saved = replace(saved, backbone=replace(saved.backbone, weights=backbone_weights))
     model = _build(folder, saved, download=download)

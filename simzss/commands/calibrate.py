@@ -10,16 +10,15 @@ import typer
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from simzss.adapters.registry import is_plugin, load_plugin
 from simzss.devices import pick_device
 from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
 from simzss.evaluation.dataset import list_stems
-from simzss.evaluation.provenance import Record, describe_model, describe_plugin, write_json
+from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import choose
-from simzss.evaluation.thresholds import calibration_record
+from simzss.evaluation.thresholds import Calibration, image_marks
 from simzss.io.files import check_writable, written_whole
-from simzss.model import load_model
+from simzss.io.records import write_json
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
@@ -45,20 +44,23 @@ def calibrate(  # one argument per option
     chosen = load_benchmark(benchmark)
     chosen = replace(chosen, split=split, count=None) if split else chosen
     settings, place = load_protocol(protocol), pick_device(device)
-    if is_plugin(model) and not Path(model).exists():
-        plugged = load_plugin(model, place, settings.crop)
-        segmenter, described = Segmenter(plugged, settings), describe_plugin(model, plugged)
-    else:
-        loaded = load_model(model).to(place)
-        segmenter, described = Segmenter(loaded, settings), describe_model(Path(model), loaded)
+    loaded, described = load_scored(model, place, settings.crop)
+    segmenter = Segmenter(loaded, settings)
     stems = choose(list_stems(chosen, data_root), limit)
     histogram = gather_scores(segmenter, chosen, data_root, stems)
     threshold, miou = histogram.best()
-    best: Record = {"threshold": threshold, "miou": miou, "auroc": _number(histogram.auroc())}
-    best["curve"] = {
-        f"{edge:g}": _number(value) for edge, value in zip(histogram.edges, histogram.curve(), strict=True)
-    }
-    write_json(output, calibration_record(settings, described, chosen, stems, best))
+    curve = zip(histogram.edges, histogram.curve(), strict=True)
+    calibration = Calibration(
+        threshold=threshold,
+        miou=miou,
+        auroc=_number(histogram.auroc()),
+        curve={f"{edge:g}": _number(value) for edge, value in curve},
+        benchmark=chosen.key,
+        model=described.weights,
+        protocol=settings,
+        images=image_marks(chosen, stems),
+    )
+    write_json(output, calibration)
     picture = output.with_suffix(".png")
     draw_curves(histogram, picture)
     console = Console()

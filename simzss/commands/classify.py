@@ -20,8 +20,9 @@ from simzss.diagnostics.classification import (
 )
 from simzss.diagnostics.waterbirds import is_placed
 from simzss.errors import UserError
-from simzss.evaluation.provenance import describe_model, write_json
+from simzss.evaluation.scored_model import describe_model
 from simzss.io.files import check_writable
+from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 

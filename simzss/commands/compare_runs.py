@@ -13,8 +13,8 @@ from rich.table import Table
 from simzss.demo.methods_table import Demo, is_demo, read_demo, record_of, to_markdown, to_table, worlds_that_differ
 from simzss.errors import UserError
 from simzss.evaluation.comparison import LEVEL, Comparison, compare_runs, load_run, settings_that_differ
-from simzss.evaluation.provenance import write_json
 from simzss.io.files import check_writable, write_atomically
+from simzss.io.records import write_json
 
 
 def compare(

@@ -1,12 +1,25 @@
-"""The progress bar of the commands that read a corpus."""
+"""Progress bars of the commands, on a corpus and on images."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from simzss.concepts.readers.bad_rows import Watcher
+
+Result = TypeVar("Result")
 
 PROBLEMS_SHOWN = 5
 """Bad rows that are told one by one; of the rest only the number."""
@@ -32,3 +45,18 @@ def watching(console: Console, what: str, total: int | None) -> Iterator[Watcher
                 console.print(f"skipped: {problem}", highlight=False, markup=False)
 
         yield Watcher(lambda rows: progress.advance(task, rows), tell)
+
+
+class ImagesPerSecond(ProgressColumn):
+    """How fast it goes."""
+
+    def render(self, task: Task) -> Text:
+        """Speed over the last moments."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
+
+
+def watch_images(images: Iterable[Result], title: str, count: int) -> Iterator[Result]:
+    """A bar with images per second and time left, gone when done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(images, total=count, description=title)

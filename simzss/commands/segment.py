@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simzss.commands.evaluate import ImagesPerSecond
+from simzss.commands.progress import ImagesPerSecond
 from simzss.devices import Precision
 from simzss.errors import UserError
-from simzss.evaluation.provenance import describe_model
+from simzss.evaluation.scored_model import describe_model
 from simzss.io.files import check_writable
 from simzss.io.hub import find_model
 from simzss.predict.batch_run import BatchRun, Observer
@@ -81,10 +81,8 @@ def segment(  # noqa: PLR0913  # one argument per option
 
 def _hash_run(folder: Path, model: Predictor, words: ClassWords) -> str:
     """A hash of all that decides labels and scores, apart from the images."""
-    described = describe_model(folder, model.model)
-    del described["path"]
-    protocol = asdict(model.segmenter.protocol)
-    return hash_of([described, protocol, asdict(words), model.segmenter.half_precision])
+    described = replace(describe_model(folder, model.model), path="")
+    return hash_of([described, model.segmenter.protocol, words, model.segmenter.half_precision])
 
 
 @contextmanager

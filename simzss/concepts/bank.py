@@ -12,7 +12,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
@@ -23,8 +23,8 @@ import yaml
 from simzss.benchmarks import class_names
 from simzss.concepts.lemmas import noun_lemma
 from simzss.errors import UserError
-from simzss.io.config import configuration, from_mapping, read_json
-from simzss.io.files import write_atomically
+from simzss.io.config import configuration
+from simzss.io.records import load_json, write_json
 
 SCHEMA = 1
 
@@ -122,13 +122,12 @@ class ConceptBank:
             UserError: If the file is missing, is no bank, or was written by a later version.
         """
         path = Path(path)
-        stored = from_mapping(StoredBank, read_json(path, SCHEMA), f"{path} is not a concept bank of `simzss bank`")
+        stored = load_json(StoredBank, path, "simzss bank", SCHEMA)
         return cls(tuple(replace(concept, name=normalise(concept.name)) for concept in stored.concepts), stored.kind)
 
     def save(self, path: str | Path, writer: str = "") -> None:
         """Write the bank as JSON."""
-        stored = StoredBank(self.concepts, self.kind, SCHEMA)
-        write_atomically(Path(path), json.dumps(asdict(stored), indent=1, ensure_ascii=False) + "\n", writer)
+        write_json(Path(path), StoredBank(self.concepts, self.kind, SCHEMA), writer)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from jaxtyping import Float64, Int64
 
 from simzss.errors import UserError
 from simzss.evaluation.counts import ImageCounts, read_shard
-from simzss.evaluation.provenance import Record, read_json
-from simzss.evaluation.report import RESULTS
+from simzss.evaluation.results import EvaluationResults, load_results
+from simzss.io.records import to_plain
 
 DRAWS = 2000
 LEVEL = 95.0
@@ -29,7 +29,7 @@ class Run:
     """A finished evaluation."""
 
     folder: Path
-    results: Record
+    results: EvaluationResults
 
     def images(self, key: str) -> list[ImageCounts]:
         """The counts of every image of a benchmark, ordered by name.
@@ -37,7 +37,7 @@ class Run:
         Raises:
             UserError: If they are not those that the results were made from.
         """
-        folder, expected = self.folder / "counts" / key, self.results["benchmarks"][key]["images"]
+        folder, expected = self.folder / "counts" / key, self.results.benchmarks[key].images
         counts = [image for shard in sorted(folder.glob("*.parquet")) for image in read_shard(shard)]
         if len(counts) != expected:
             raise UserError(f"{folder}: counts of {len(counts)} images, results of {expected}; delete it and evaluate")
@@ -69,7 +69,7 @@ def load_run(folder: Path) -> Run:
     Raises:
         UserError: If the folder holds none.
     """
-    return Run(folder, read_json(folder / RESULTS, ("benchmarks", "specs", "protocol", "code", "precision")))
+    return Run(folder, load_results(folder))
 
 
 def compare_runs(first: Run, second: Run, seed: int = 0) -> list[Comparison]:
@@ -78,19 +78,19 @@ def compare_runs(first: Run, second: Run, seed: int = 0) -> list[Comparison]:
     Raises:
         UserError: If there is none, or its description or its images differ.
     """
-    shared = [key for key in first.results["benchmarks"] if key in second.results["benchmarks"]]
+    shared = [key for key in first.results.benchmarks if key in second.results.benchmarks]
     if not shared:
         raise UserError(f"{first.folder} and {second.folder} have no benchmark in common")
     return [_compare(first, second, key, np.random.default_rng(seed)) for key in shared]
 
 
 def _compare(first: Run, second: Run, key: str, rng: np.random.Generator) -> Comparison:
-    if first.results["specs"][key] != second.results["specs"][key]:
+    if first.results.specs[key] != second.results.specs[key]:
         raise UserError(f"{key}: {first.folder} and {second.folder} evaluated other classes, masks or images under it")
     images = [run.images(key) for run in (first, second)]
     if [image.stem for image in images[0]] != [image.stem for image in images[1]]:
         raise UserError(f"{key}: {first.folder} and {second.folder} looked at different images; give both one --limit")
-    names = tuple(first.results["benchmarks"][key]["classes"])
+    names = tuple(first.results.benchmarks[key].classes)
     parts = [parts_of(counts, len(names)) for counts in images]
     everything = np.ones((1, len(images[0])))
     before, after = (class_iou(everything, part)[0] for part in parts)
@@ -128,8 +128,12 @@ def settings_that_differ(first: Run, second: Run) -> list[str]:
     """What else than the model sets two runs apart, for a reader to judge."""
     told = []
     for group in ("protocol", "code"):
-        before, after = first.results[group], second.results[group]
-        told += [f"{group} {key}: {before.get(key)} / {after[key]}" for key in after if before.get(key) != after[key]]
-    if first.results["precision"] != second.results["precision"]:
-        told.append(f"precision: {first.results['precision']} / {second.results['precision']}")
+        before, after = (to_plain(getattr(run.results, group)) or {} for run in (first, second))
+        told += [
+            f"{group} {key}: {before.get(key)} / {after.get(key)}"
+            for key in before | after
+            if before.get(key) != after.get(key)
+        ]
+    if first.results.precision != second.results.precision:
+        told.append(f"precision: {first.results.precision} / {second.results.precision}")
     return told

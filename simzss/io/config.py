@@ -94,26 +94,6 @@ def from_mapping(kind: type[Record], content: Any, where: str) -> Record:
         raise UserError(f"{where}: {first_mistake(error, kind)}") from error
 
 
-def read_json(path: Path, newest: int) -> dict[str, Any]:
-    """The object that a JSON file of ours holds; files without a `schema` are older than it and get 0.
-
-    Raises:
-        UserError: If the file cannot be read, holds no object, or was written by a later version than this.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise UserError(f"{path} is damaged ({error}): write or copy it again") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged (it holds no object): write or copy it again")
-    schema = content.setdefault("schema", 0)
-    if type(schema) is not int or not 0 <= schema <= newest:
-        raise UserError(f"{path} has schema {schema!r}, this simzss reads up to {newest}: update simzss")
-    return content
-
-
 def arguments_of(kind: type) -> type:
     """A configuration with the constructor's arguments of a class as its keys."""
     hints = get_type_hints(kind.__init__)  # type: ignore[misc]

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from simzss.io.files import written_whole
+from simzss.io.records import to_plain
 from simzss.predict.exports import coco_annotations, with_box
 from simzss.predict.result import Segmentation, save_labels
 from simzss.segmentation.render import save_png
@@ -78,8 +79,8 @@ class ResultFiles:
 
 
 def hash_of(facts: Any) -> str:
-    """A hash of whatever JSON can hold."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    """A hash of dataclasses and whatever else JSON can hold."""
+    return hashlib.sha256(json.dumps(to_plain(facts), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_note(path: Path) -> dict[str, Any] | None:

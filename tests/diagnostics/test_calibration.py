@@ -1,6 +1,5 @@
 """The histogram against the evaluation at single thresholds, pairs of pixels counted one by one, and refusals."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +10,10 @@ from simzss.cli import run
 from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.results import ScoredModel
 from simzss.evaluation.runner import evaluate_benchmark
-from simzss.evaluation.thresholds import calibrated, calibration_record
+from simzss.evaluation.thresholds import Calibration, calibrated, image_marks
+from simzss.io.records import write_json
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.trees import write_tree
@@ -64,14 +65,13 @@ def test_risk_is_what_is_wrong_among_the_answered(histogram: ScoreHistogram) -> 
 
 
 def test_a_calibration_holds_for_its_model_and_protocol_and_other_images_only(tmp_path: Path) -> None:
-    record = calibration_record(PROTOCOL, {"weights": "f00"}, VOC, ["a", "b"], {"threshold": 0.3, "miou": 0.5})
+    marks, model = image_marks(VOC, ["a", "b"]), ScoredModel("a/model", "f00")
     path = tmp_path / "threshold.json"
-    path.write_text(json.dumps(record))
-    model = {"weights": "f00"}
+    write_json(path, Calibration(0.3, 0.5, None, {"0.3": 0.5}, VOC.key, "f00", PROTOCOL, marks))
     assert calibrated(path, PROTOCOL, model, [(VOC, ["c"])]).threshold == 0.3
     assert calibrated(path, replace(PROTOCOL, names="synonyms"), model, [(VOC, ["c"])]).names == "synonyms"
     with pytest.raises(UserError, match=r"made for another model \(f00, not bad\)"):
-        calibrated(path, PROTOCOL, {"weights": "bad"}, [(VOC, ["c"])])
+        calibrated(path, PROTOCOL, replace(model, weights="bad"), [(VOC, ["c"])])
     with pytest.raises(UserError, match="made with another templates"):
         calibrated(path, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, [(VOC, ["c"])])
     with pytest.raises(
@@ -79,7 +79,7 @@ def test_a_calibration_holds_for_its_model_and_protocol_and_other_images_only(tm
     ):
         calibrated(path, PROTOCOL, model, [(uncounted("voc20"), ["b", "c"])])
     path.write_text("{}")
-    with pytest.raises(UserError, match="not written by"):
+    with pytest.raises(UserError, match="key 'threshold' is missing; it is not what this `simzss calibrate` writes"):
         calibrated(path, PROTOCOL, model, [(VOC, ["c"])])
 
 

@@ -1,8 +1,9 @@
 """Comparisons of runs: counting against repetition, intervals against cases where the answer is known."""
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,12 @@ from simzss.errors import UserError
 from simzss.evaluation.comparison import class_iou, compare_runs, load_run, parts_of, settings_that_differ
 from simzss.evaluation.counts import ImageCounts, total, write_shard
 from simzss.evaluation.metrics import scores_of
+from simzss.evaluation.report import write_results
+from simzss.evaluation.results import results_of
+from simzss.evaluation.spec import load_benchmark
+from simzss.evaluation.task import BenchmarkResult
+from simzss.segmentation.protocol import SegmentationProtocol
+from tests.evaluation.runs import run_with
 
 NAMES = ["cat", "dog", "sky", "unicorn"]
 
@@ -28,15 +35,13 @@ def some_counts(seed: int, right: float, images: int = 60) -> list[ImageCounts]:
     return counts
 
 
-def write_run(folder: Path, counts: list[ImageCounts], **protocol: object) -> Path:
+def write_run(folder: Path, counts: list[ImageCounts], **protocol: Any) -> Path:
     write_shard(folder / "counts" / "pets" / "000000.parquet", counts[:40])
     write_shard(folder / "counts" / "pets" / "000040.parquet", counts[40:])
-    results = {
-        "benchmarks": {"pets": {"images": len(counts), "classes": {name: {} for name in NAMES}}},
-        "specs": {"pets": "1"},
-        "protocol": {"name": "tcl"} | protocol,
-    }
-    (folder / "results.json").write_text(json.dumps(results | {"code": {}, "precision": "float32"}))
+    pets = replace(load_benchmark("voc20"), key="pets", names=tuple(NAMES), count=None, variants={})
+    result = BenchmarkResult(pets, len(counts), limited=False, matrix=total(counts, len(NAMES)))
+    settings = replace(SegmentationProtocol("tcl"), **protocol)
+    write_results(folder, results_of(run_with(specs={"pets": "1"}, protocol=settings), [result], 0.0))
     return folder
 
 
@@ -81,19 +86,18 @@ def test_runs_on_other_images_or_benchmarks_are_refused(tmp_path: Path) -> None:
     fewer = load_run(write_run(tmp_path / "b", some_counts(0, 0.7, images=50)))
     with pytest.raises(UserError, match=r"pets: .* looked at different images"):
         compare_runs(run, fewer)
-    other = load_run(write_run(tmp_path / "c", some_counts(0, 0.7)))
-    other.results["benchmarks"] = {"cars": {}}
+    other = replace(run, results=replace(run.results, benchmarks={"cars": run.results.benchmarks["pets"]}))
     with pytest.raises(UserError, match="no benchmark in common"):
         compare_runs(run, other)
-    with pytest.raises(UserError, match=r"results\.json: not written by"):
+    with pytest.raises(UserError, match=r"cannot read .*results\.json: .*; `simzss evaluate` writes it"):
         load_run(tmp_path)
 
 
 def test_results_without_their_counts_or_with_other_classes_are_refused(tmp_path: Path) -> None:
     run, same = (load_run(write_run(tmp_path / name, some_counts(0, 0.7))) for name in "ab")
-    same.results["specs"] = {"pets": "2"}
+    other = replace(same, results=replace(same.results, specs={"pets": "2"}))
     with pytest.raises(UserError, match=r"pets: .* evaluated other classes"):
-        compare_runs(run, same)
+        compare_runs(run, other)
     shutil.rmtree(tmp_path / "a" / "counts")
     with pytest.raises(UserError, match="pets: counts of 0 images, results of 60; delete it and evaluate"):
         compare_runs(run, run)

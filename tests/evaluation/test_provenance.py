@@ -7,26 +7,27 @@ import pytest
 
 from simzss.errors import UserError
 from simzss.evaluation import provenance
-from simzss.evaluation.provenance import Record, claim, read_json, source_hash, spec_hash
+from simzss.evaluation.provenance import claim, source_hash, spec_hash
+from simzss.evaluation.results import EvaluationRun
 from simzss.evaluation.spec import load_benchmark
-
-RUN: Record = {"model": {"path": "a/model", "weights": "f00"}, "limit": None, "words": {}, "specs": {"voc20": "1"}}
+from simzss.io.records import load_json
+from tests.evaluation.runs import RUN, run_with
 
 
 def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path: Path) -> None:
     claim(tmp_path, RUN)
-    claim(tmp_path, RUN | {"model": {"path": "b/model", "weights": "f00"}})
+    claim(tmp_path, run_with(model=replace(RUN.model, path="elsewhere/model")))
     with pytest.raises(UserError, match=r"another model weights \(f00 instead of bad\)"):
-        claim(tmp_path, RUN | {"model": {"path": "a/model", "weights": "bad"}})
+        claim(tmp_path, run_with(model=replace(RUN.model, weights="bad")))
 
 
 def test_every_benchmark_claimed_is_remembered(tmp_path: Path) -> None:
     claim(tmp_path, RUN)
-    both = claim(tmp_path, RUN | {"specs": {"ade20k": "2"}})
-    assert both["specs"] == read_json(tmp_path / "run.json", ["specs"])["specs"] == {"voc20": "1", "ade20k": "2"}
+    both = claim(tmp_path, run_with(specs={"ade20k": "2"}))
+    assert both == load_json(EvaluationRun, tmp_path / "run.json", "x") == run_with(specs={"voc20": "1", "ade20k": "2"})
     claim(tmp_path, RUN)
     with pytest.raises(UserError, match=r"another specs ade20k \(2 instead of 3\)"):
-        claim(tmp_path, RUN | {"specs": {"ade20k": "3"}})
+        claim(tmp_path, run_with(specs={"ade20k": "3"}))
 
 
 def test_only_what_decides_a_score_counts_in_a_description() -> None:

@@ -3,24 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from simzss.benchmarks import EIGHT
-from simzss.evaluation.provenance import write_json
-from simzss.evaluation.report import COLUMNS, markdown, published_rows, results_of, with_earlier
+from simzss.evaluation.report import COLUMNS, markdown, published_rows, write_results
+from simzss.evaluation.results import EvaluationResults, load_results, results_of, with_earlier
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import BenchmarkResult
-
-RUN = {
-    "model": {"path": "runs/x/model", "bank": {"kind": "file", "hash": "abc", "concepts": 7}},
-    "protocol": {"name": "tcl", "templates": "tcl9", "class_token": "eos", "background": "threshold", "threshold": 0.2}
-    | {"pamr": False, "names": "proxyclip"},
-    "precision": "float32",
-    "code": {"simzss": "0.1.0", "source": "123"},
-}
+from simzss.segmentation.protocol import SegmentationProtocol
+from tests.evaluation.runs import RUN, run_with
 
 
-def results() -> dict[str, object]:
+def results() -> EvaluationResults:
     city = np.diag(np.arange(19))
     city[1, 2] = 1
     voc = np.zeros((21, 21), dtype=np.int64)
@@ -53,7 +46,7 @@ def test_scores_stand_beside_published_rows_and_unknown_ones_stay_unknown() -> N
 
 def test_benchmarks_that_the_variant_renames_nothing_in_are_named() -> None:
     assert "Class names: `proxyclip`; standard where it renames nothing: Cityscapes" in markdown(results())
-    standard = results_of(RUN | {"protocol": RUN["protocol"] | {"names": "standard"}}, [], 0.0)  # type: ignore[operator]
+    standard = results_of(run_with(protocol=SegmentationProtocol("tcl")), [], 0.0)
     assert "Class names" not in markdown(standard)
 
 
@@ -61,24 +54,23 @@ def test_every_published_figure_names_one_of_the_eight() -> None:
     assert all(set(row.miou) <= set(EIGHT) for row in published_rows())
 
 
-def test_json_never_holds_nan(tmp_path: Path) -> None:
-    record = results()
-    assert record["benchmarks"]["voc21"]["miou"] is None  # type: ignore[index]
-    write_json(tmp_path / "x.json", record)
-    assert "NaN" not in (tmp_path / "x.json").read_text()
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "y.json", {"x": float("nan")})
-    assert not (tmp_path / "y.json").exists()
+def test_results_come_back_as_they_were_and_never_hold_nan(tmp_path: Path) -> None:
+    assert results().benchmarks["voc21"].miou is None
+    write_results(tmp_path, results())
+    assert "NaN" not in (tmp_path / "results.json").read_text()
+    assert load_results(tmp_path) == results()
 
 
-def test_groups_stay_only_beside_the_scores_they_were_made_with(tmp_path: Path) -> None:
-    def record(miou: float, jaccard: float | None) -> dict[str, object]:
-        scores = {"miou": miou, "jaccard": jaccard, "limited": False, "wordings": {f"words {jaccard}": {"miou": miou}}}
-        return {"benchmarks": {"voc20": scores}, "specs": {"voc20": {}}, "limited": False}
+def test_groups_and_wordings_stay_only_beside_the_scores_they_were_made_with(tmp_path: Path) -> None:
+    def made(right: int, jaccard: float | None) -> EvaluationResults:
+        matrix = np.diag(np.full(20, right))
+        matrix[0, 1] = 1
+        result = BenchmarkResult(load_benchmark("voc20"), 10, limited=False, matrix=matrix, wording=f"words {jaccard}")
+        return results_of(RUN, [result], 0.0, {} if jaccard is None else {"voc20": jaccard})
 
-    write_json(tmp_path / "results.json", record(0.5, 0.4))
-    assert with_earlier(tmp_path, record(0.5, None))["benchmarks"]["voc20"]["jaccard"] == 0.4
-    both = with_earlier(tmp_path, record(0.5, None))["benchmarks"]["voc20"]["wordings"]
-    assert set(both) == {"words 0.4", "words None"}  # and so do other wordings
-    assert with_earlier(tmp_path, record(0.6, None))["benchmarks"]["voc20"]["jaccard"] is None
-    assert with_earlier(tmp_path, record(0.5, 0.3))["benchmarks"]["voc20"]["jaccard"] == 0.3
+    write_results(tmp_path, made(5, 0.4))
+    both = with_earlier(tmp_path, made(5, None)).benchmarks["voc20"]
+    assert both.jaccard == 0.4
+    assert set(both.wordings) == {"words 0.4", "words None"}
+    assert with_earlier(tmp_path, made(6, None)).benchmarks["voc20"].jaccard is None
+    assert with_earlier(tmp_path, made(5, 0.3)).benchmarks["voc20"].jaccard == 0.3

@@ -19,8 +19,8 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import default_pipeline
 from simzss.concepts.table.plan import Plan
-from simzss.evaluation.provenance import write_json
 from simzss.io.files import check_writable
+from simzss.io.records import write_json
 from simzss.modeling.tokenizer import Tokenizer, clean
 
 

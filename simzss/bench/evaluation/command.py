@@ -11,9 +11,9 @@ from rich.console import Console
 
 from simzss.bench.evaluation import timings
 from simzss.devices import Precision, pick_device
-from simzss.evaluation.provenance import write_json
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.files import check_writable
+from simzss.io.records import write_json
 
 
 def bench_evaluate(  # one argument per option

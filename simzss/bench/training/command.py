@@ -16,8 +16,8 @@ from simzss.bench.training.parts import Bench, Part
 from simzss.bench.training.ratios import Ratios, ratios
 from simzss.bench.training.step_memory import StepMemory, step_memory
 from simzss.bench.training.synthetic_batches import TINY, Shapes
-from simzss.evaluation.provenance import write_json
 from simzss.io.files import check_writable
+from simzss.io.records import write_json
 
 
 def bench_train(

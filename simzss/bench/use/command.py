@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from simzss.bench.use import measures
-from simzss.evaluation.provenance import write_json
 from simzss.io.files import check_writable
+from simzss.io.records import write_json
 
 
 def bench_use(  # one argument per option

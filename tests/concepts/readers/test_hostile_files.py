@@ -199,5 +199,5 @@ def test_aliases_that_are_no_list_of_names_are_refused(tmp_path: Path, aliases: 
     content = json.loads(path.read_text())
     content["concepts"][0]["aliases"] = json.loads(aliases)
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"bank\.json is not a concept bank"):
+    with pytest.raises(UserError, match=r"bank\.json: concepts\.0\.aliases.* it is not what this `simzss bank` writes"):
         ConceptBank.load(path)

@@ -1,0 +1,45 @@
+"""The scores of an evaluation in the terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from simzss.evaluation.report import percent, shown_scores
+from simzss.evaluation.results import BenchmarkScores, EvaluationResults
+
+PRINTED = {"miou", "pixel_accuracy", "jaccard"}
+"""The scores that a terminal has room for; the others are in the files."""
+
+
+def print_scores(results: EvaluationResults, written: Sequence[Path]) -> None:
+    """Print the scores, and where the rest is."""
+    benchmarks = results.benchmarks.values()
+    shown = [(heading, name) for heading, name in shown_scores(results) if name in PRINTED]
+    ranged = any(scores.range for scores in benchmarks)
+    heads = [heading for heading, _ in shown] + (["mIoU over all wordings"] if ranged else [])
+    table = Table("benchmark", "images", *heads, title="zero-shot segmentation, percent")
+    for scores in benchmarks:
+        mark = " (limited)" if scores.limited else ""
+        cells = [percent(getattr(scores, name)) for _, name in shown] + ([_range(scores)] if ranged else [])
+        table.add_row(scores.title, f"{scores.images:,}{mark}", *cells)
+    console = Console()
+    console.print(table)
+    for scores in benchmarks:
+        if scores.range:
+            console.print(_wordings(scores))
+    for path in written:
+        console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+
+
+def _range(scores: BenchmarkScores) -> str:
+    return " .. ".join(map(percent, scores.range)) if scores.range else "-"
+
+
+def _wordings(scores: BenchmarkScores) -> Table:
+    """The scores of a benchmark under every wording."""
+    table = Table("words, prompts, token, background", "mIoU", "pixel accuracy", title=f"{scores.title}, in words")
+    for name, each in scores.wordings.items():
+        table.add_row(name, percent(each.miou), percent(each.pixel_accuracy))
+    return table

@@ -1,0 +1,55 @@
+"""The models that can be scored, by the name a command is given, and what a result says of them."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from simzss.adapters.registry import is_plugin, load_plugin
+from simzss.evaluation.results import BankFacts, ScoredModel
+from simzss.model import WEIGHTS, AlignedModel, load_model
+from simzss.segmentation.segmenter import PatchTextModel
+
+
+def load_scored(name: str, device: torch.device, side: int) -> tuple[PatchTextModel, ScoredModel]:
+    """A saved model, or that of a plug-in, and what a result says of it.
+
+    Args:
+        name: A folder, or `PLUGIN:NAME`.
+        device: Where it shall lie.
+        side: Pixels of a window's side, which it must take.
+
+    Raises:
+        UserError: If there is no such model, or it does not load.
+    """
+    if is_plugin(name) and not Path(name).exists():
+        plugged = load_plugin(name, device, side)
+        return plugged, describe_plugin(name, plugged)
+    model = load_model(name).to(device)
+    return model, describe_model(Path(name), model)
+
+
+def describe_model(folder: Path, model: AlignedModel) -> ScoredModel:
+    """What a result says of a saved model."""
+    bank = model.bank
+    return ScoredModel(
+        path=str(folder),
+        weights=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16],
+        backbone=model.config.backbone.name,
+        backbone_weights=model.backbone.fingerprint(),
+        objective=model.config.objective,
+        bank=None if bank is None else BankFacts(bank.kind, bank.content_hash, len(bank.names)),
+    )
+
+
+def describe_plugin(name: str, model: PatchTextModel) -> ScoredModel:
+    """The same of another package's model; weights only where they are a module's."""
+    weights = None
+    if isinstance(model, torch.nn.Module):
+        digest = hashlib.sha256()
+        for key, tensor in sorted(model.state_dict().items()):
+            digest.update(
+                key.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            )
+        weights = digest.hexdigest()[:16]
+    return ScoredModel(name, weights, plugin=name)
