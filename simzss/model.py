@@ -1,66 +1,43 @@
-"""An aligned model: backbone, text encoder, objective and concept bank; what is trained, exported and loaded.
-
-A saved model is a folder: `model.safetensors` (all but a frozen ViT), `config.json` (how to build it, and the hash
-of the backbone's weights), `bank.json` (the concepts it was trained with) and, beside a pretrained T5, its
-`tokenizer.json`. A model that carries its backbone has that in `backbone.safetensors`. No pickle anywhere.
-"""
+"""An aligned model: backbone, text encoder, objective and concept bank; what is trained, exported and loaded."""
 
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
-from simzss.io.config import arguments_of, configuration, from_mapping
 from simzss.io.hub import fetch_snapshot
-from simzss.io.records import load_json, write_json
+from simzss.io.records import write_json
 from simzss.model_card import ModelFacts, card, read_scores
+from simzss.model_folder import (
+    BACKBONE,
+    BANK,
+    CONFIG,
+    SCHEMA,
+    TOKENIZER,
+    WEIGHTS,
+    ModelConfig,
+    SavedConfig,
+    check_tensors,
+    make_objective,
+    read_config,
+    read_tensors,
+    write_tensors,
+)
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.t5_tokenizer import T5Tokenizer
 from simzss.modeling.text_encoder import OWN, RANDOM, TextEncoder, TextEncoderConfig, tokenizer_for
 from simzss.modeling.tokenizer import TextTokenizer, Tokens, pad_ids
-from simzss.objectives.base import Objective, registered
+from simzss.objectives.base import Objective
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
-
-WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
-BACKBONE = "backbone.safetensors"
-SCHEMA = 1
-"""Of `config.json`."""
-
-
-@configuration
-class ModelConfig:
-    """All that is needed to build a model again, apart from its weights."""
-
-    backbone: BackboneConfig
-    text_encoder: TextEncoderConfig
-    objective: str
-    """Name of the objective's class."""
-    settings: dict[str, Any]
-    """Its constructor's arguments."""
-
-
-@configuration
-class SavedConfig(ModelConfig):
-    """What `config.json` holds."""
-
-    backbone_hash: str
-    """Fingerprint of the backbone, see `ImageBackbone.fingerprint`."""
-    version: str
-    """The simzss that saved it, for people."""
-    schema: int
-    """Of this file; those saved before it was counted are read as they are."""
 
 
 class AlignedModel(nn.Module, ModelHubMixin):
@@ -124,6 +101,15 @@ class AlignedModel(nn.Module, ModelHubMixin):
         left_out = () if self.backbone.trained else ("backbone.model.",)
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(left_out)}
 
+    def load_trained(self, tensors: dict[str, Tensor], source: str) -> None:
+        """Take trained tensors, all of them and nothing else; `source` begins every complaint.
+
+        Raises:
+            UserError: If names or shapes differ, or a number is not finite; the first such tensor is named.
+        """
+        check_tensors(tensors, self.trained(), source)
+        self.load_state_dict(tensors, strict=False)
+
     @torch.no_grad()
     def compare_images(
         self, images: Float[Tensor, "batch 3 height width"], text: Float[Tensor, "texts dim"]
@@ -174,10 +160,10 @@ class AlignedModel(nn.Module, ModelHubMixin):
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        _write(self.trained(), partial / WEIGHTS)
+        write_tensors(self.trained(), partial / WEIGHTS)
         config = self.config
         if self.carries_backbone and not self.backbone.trained:
-            _write(self.backbone.model.state_dict(), partial / BACKBONE)
+            write_tensors(self.backbone.model.state_dict(), partial / BACKBONE)
             config = replace(config, backbone=replace(config.backbone, weights=BACKBONE))
         saved = SavedConfig(
             **vars(config), backbone_hash=self.backbone.fingerprint(), version=__version__, schema=SCHEMA
@@ -295,18 +281,11 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
         UserError: If something is missing, or backbone, width or objective do not fit the weights.
     """
     folder = Path(folder)
-    for name in (WEIGHTS, CONFIG):
-        if not (folder / name).is_file():
-            raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
-    saved = load_json(SavedConfig, folder / CONFIG, "simzss fit", SCHEMA)
+    saved = read_config(folder)
     if backbone_weights is not None:
         saved = replace(saved, backbone=replace(saved.backbone, weights=backbone_weights))
     model = _build(folder, saved, download=download)
-    try:
-        tensors = load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{folder / WEIGHTS} is damaged ({error}): export or copy it again") from error
-    load_trained(model, tensors, str(folder))
+    model.load_trained(read_tensors(folder / WEIGHTS), str(folder))
     if model.backbone.fingerprint() != saved.backbone_hash:
         raise UserError(f"{folder} was trained on other weights of {saved.backbone.name}: give those weights")
     if (folder / BANK).is_file():
@@ -316,7 +295,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
 
 def _build(folder: Path, config: ModelConfig, *, download: bool) -> AlignedModel:
     """The model without its trained weights."""
-    objective = _objective(config, str(folder / CONFIG))
+    objective = make_objective(config, str(folder / CONFIG))
     backbone, text_encoder = config.backbone, config.text_encoder
     if carried := backbone.weights == BACKBONE:
         backbone = replace(backbone, weights=str(folder / BACKBONE))
@@ -329,42 +308,6 @@ def _build(folder: Path, config: ModelConfig, *, download: bool) -> AlignedModel
     model = AlignedModel(backbone, text_encoder, objective, download=download)
     model.carries_backbone = carried
     return model
-
-
-def _write(tensors: dict[str, Tensor], path: Path) -> None:
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-
-
-def load_trained(model: AlignedModel, tensors: dict[str, Tensor], source: str) -> None:
-    """Put trained tensors into a model, all of them and nothing else.
-
-    Raises:
-        UserError: If names or shapes differ, or a number is not finite; the first such tensor is named.
-    """
-    expected = model.trained()
-    for name in sorted(expected.keys() ^ tensors.keys()):
-        where = "lacks" if name in expected else "has an unknown"
-        raise UserError(f"{source} {where} tensor {name!r}: it was made with another text encoder or objective")
-    for name, tensor in expected.items():
-        if tensor.shape != tensors[name].shape:
-            raise UserError(
-                f"{source} holds {name!r} of shape {tuple(tensors[name].shape)}, the model expects"
-                f" {tuple(tensor.shape)}: text encoder and backbone must have the widths it was trained with"
-            )
-        if not bool(tensors[name].isfinite().all()):
-            raise UserError(f"{source} holds {name!r} with numbers that are not finite: export or copy it again")
-    model.load_state_dict(tensors, strict=False)
-
-
-def _objective(config: ModelConfig, where: str) -> Objective:
-    known = registered()
-    if config.objective not in known:
-        raise UserError(
-            f"{where}: no objective {config.objective!r}; known are {', '.join(sorted(known))}: import the module that"
-            " has it"
-        )
-    kind = known[config.objective]
-    return kind(**vars(from_mapping(arguments_of(kind), config.settings, f"{where}: {config.objective}")))
 
 
 def _mentions(prompts: Sequence[str], tokens: Sequence[Tokens], spans: Sequence[tuple[int, int]]) -> ConceptMentions:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from simzss.demo.methods_table import Demo, is_demo, read_demo, record_of, to_markdown, to_table, worlds_that_differ
+from simzss.demo.methods_table import Demo, is_demo, methods_table, read_demo, rows_of, to_markdown, worlds_that_differ
 from simzss.errors import UserError
 from simzss.evaluation.comparison import LEVEL, Comparison, compare_runs, load_run, settings_that_differ
 from simzss.io.files import check_writable, write_atomically
@@ -50,9 +50,9 @@ def _compare_demos(demos: Sequence[Demo], json: Path | None, markdown: Path | No
     console = Console()
     for difference in worlds_that_differ(demos):
         console.print(f"not the same everywhere: {difference}", highlight=False, markup=False, soft_wrap=True)
-    console.print(to_table(demos))
+    console.print(methods_table(demos))
     if json:
-        write_json(json, {"rows": record_of(demos)})
+        write_json(json, {"rows": rows_of(demos)})
     if markdown:
         write_atomically(markdown, to_markdown(demos))
     for path in filter(None, (json, markdown)):

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from simzss.demo.results import draw_overlays, results_of, to_table, write_results
+from simzss.demo.demo_results import RESULTS, gather_results, results_table
+from simzss.demo.overlays import draw_overlays
 from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.io.named_configs import Kind, find_config
+from simzss.io.records import write_json
 
 
 def demo(
@@ -36,13 +38,13 @@ def demo(
     outcomes = [
         run_demo(output / f"seed-{seed}", replace(settings, world=replace(world, seed=seed))) for seed in range(seeds)
     ]
-    record = results_of(outcomes, settings)
-    write_results(output / "results.json", record)
+    results = gather_results(outcomes, settings)
+    write_json(output / RESULTS, results)
     draw_overlays(outcomes[0], settings, output / "overlays.png")
     console = Console()
-    console.print(to_table(record))
+    console.print(results_table(results))
     console.print(
-        f"{record['seconds']['total']:.0f} seconds per seed; wrote {output}/results.json and overlays.png",
+        f"{results.seconds['total']:.0f} seconds per seed; wrote {output}/{RESULTS} and overlays.png",
         highlight=False,
     )
 

@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 
 from simzss.io.named_configs import Kind, find_config
+from simzss.io.records import write_json
 from simzss.photographs.material import Material
 from simzss.photographs.pipeline import run_photographs
-from simzss.photographs.record import as_record, draw_mentions, draw_pictures, summary_table, write_results
+from simzss.photographs.record import draw_mentions, draw_pictures, gather_figures, summary_table
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN
 from simzss.segmentation.protocol import load_protocol
@@ -50,12 +51,12 @@ def photographs(  # noqa: PLR0913  # one argument per option
     trainings = Trainings(output, material, chosen, find_config(Kind.TRAIN, recipe), epochs, seeds, extra)
     settings = load_protocol(protocol)
     findings = run_photographs(trainings, settings)
-    record = as_record(findings)
-    write_results(output / "results.json", record)
-    draw_mentions(record, output / "mentions.png")
+    results = gather_figures(findings)
+    write_json(output / "results.json", results)
+    draw_mentions(results, output / "mentions.png")
     draw_pictures(findings, settings, output / "photographs.png")
     console = Console()
-    console.print(summary_table(record))
+    console.print(summary_table(results))
     console.print(
-        f"{record['seconds']['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png"
+        f"{results.seconds['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png"
     )

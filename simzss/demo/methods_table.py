@@ -13,9 +13,9 @@ from typing import Any
 
 from rich.table import Table
 
-from simzss.errors import UserError
+from simzss.demo.demo_results import RESULTS, DemoResults, load_demo
+from simzss.io.records import to_plain
 
-RESULTS, METHODS = "results.json", "methods"
 UNMEASURED = "?"
 
 
@@ -49,16 +49,22 @@ class Demo:
     """What a demo found."""
 
     folder: Path
-    seeds: int
-    settings: dict[str, Any]
-    methods: dict[str, dict[str, tuple[float, ...]]]
-    """By method and question, the number of every seed; a question that was not asked is not there."""
+    results: DemoResults
+
+    @property
+    def scores(self) -> dict[str, dict[str, tuple[float, ...]]]:
+        """By method and question, the number of every seed; a question that was not asked is not there."""
+        methods = self.results.methods
+        return {
+            name: {key: values for key, values in vars(figures).items() if values is not None}
+            for name, figures in methods.items()
+        }
 
 
 def is_demo(folder: Path) -> bool:
     """Whether a folder has results that look like a demo's."""
     try:
-        return METHODS in json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        return "methods" in json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
         return False
 
@@ -69,29 +75,10 @@ def read_demo(folder: Path) -> Demo:
     Raises:
         UserError: If the folder holds none, or they are damaged.
     """
-    path = folder / RESULTS
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        settings, methods = content["settings"], content[METHODS]
-        seeds = int(settings["seeds"])
-        known = {name: _numbers(scores) for name, scores in methods.items()}
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give folders that `simzss demo` wrote") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: no results of `simzss demo`; give folders that it wrote, or run it anew") from error
-    for name, scores in known.items():
-        if wrong := [key for key, values in scores.items() if len(values) != seeds]:
-            raise UserError(f"{path}: {name} has not {seeds} numbers of {wrong[0]!r}, one a seed; run the demo anew")
-    return Demo(folder, seeds, settings, known)
+    return Demo(folder, load_demo(folder))
 
 
-def _numbers(scores: dict[str, Any]) -> dict[str, tuple[float, ...]]:
-    """The numbers of the questions that were asked."""
-    asked = (column.key for column in COLUMNS if scores.get(column.key) is not None)
-    return {key: tuple(float(value) for value in scores[key]) for key in asked}
-
-
-def record_of(demos: Sequence[Demo]) -> list[dict[str, Any]]:
+def rows_of(demos: Sequence[Demo]) -> list[dict[str, Any]]:
     """All numbers, ready for JSON: one entry per demo and method."""
     return [
         {
@@ -103,18 +90,19 @@ def record_of(demos: Sequence[Demo]) -> list[dict[str, Any]]:
             },
         }
         for demo in demos
-        for method, scores in demo.methods.items()
+        for method, scores in demo.scores.items()
     ]
 
 
 def to_rows(demos: Sequence[Demo]) -> list[list[str]]:
     """The table as text: a heading, then a row per demo and method, with the folder where several have the method."""
-    names = [name for demo in demos for name in demo.methods]
+    names = [name for demo in demos for name in demo.scores]
     rows = [["method", "seeds", *(column.title for column in COLUMNS)]]
     for demo in demos:
-        for name, scores in demo.methods.items():
+        for name, scores in demo.scores.items():
             title = name if names.count(name) == 1 else f"{name} ({demo.folder})"
-            rows.append([title, str(demo.seeds), *(_cell(scores.get(column.key), column) for column in COLUMNS)])
+            cells = [_cell(scores.get(column.key), column) for column in COLUMNS]
+            rows.append([title, str(demo.results.settings.seeds), *cells])
     return rows
 
 
@@ -126,7 +114,7 @@ def _cell(values: tuple[float, ...] | None, column: ScoreColumn) -> str:
     return text if len(values) == 1 else f"{text} ± {column.factor * pstdev(values):.{digits}f}"
 
 
-def to_table(demos: Sequence[Demo]) -> Table:
+def methods_table(demos: Sequence[Demo]) -> Table:
     """The table for a terminal."""
     heads, *rows = to_rows(demos)
     table = Table(*heads, title="the demo world, percent but for the seconds")
@@ -146,7 +134,7 @@ def worlds_that_differ(demos: Sequence[Demo]) -> list[str]:
     """Where the worlds, or how they were looked at, differ, for a reader to judge."""
     told = []
     for group in ("world", "protocol"):
-        settings = [demo.settings.get(group, {}) for demo in demos]
+        settings = [to_plain(getattr(demo.results.settings, group)) for demo in demos]
         for key in sorted({key for each in settings for key in each} - FREE):
             values = [each.get(key) for each in settings]
             if any(value != values[0] for value in values):

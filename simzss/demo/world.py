@@ -33,6 +33,7 @@ from simzss.demo.captions import write_captions
 from simzss.demo.context_bias import place_on_usual_ground
 from simzss.demo.scenes import CLASSES, Scene, draw_scene, render, truth
 from simzss.demo.single_things import draw_placed, write_table
+from simzss.io.config import configuration
 
 TRAIN, HELD_OUT, WORDS, HABITS, BACKGROUNDS = 0, 1, 2, 4, 5
 """Streams of random numbers that share a seed and nothing else; 3 is that of `data_prep.demo_backbone.pairs`."""
@@ -40,7 +41,7 @@ PICTURES_AT_ONCE = 50
 """Pictures that a process draws before it reports."""
 
 
-@dataclass(frozen=True)
+@configuration
 class WorldConfig:
     """How large a world to draw."""
 

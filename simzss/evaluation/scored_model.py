@@ -7,7 +7,8 @@ import torch
 
 from simzss.adapters.registry import is_plugin, load_plugin
 from simzss.evaluation.results import BankFacts, ScoredModel
-from simzss.model import WEIGHTS, AlignedModel, load_model
+from simzss.model import AlignedModel, load_model
+from simzss.model_folder import WEIGHTS
 from simzss.segmentation.segmenter import PatchTextModel
 
 

@@ -1,8 +1,6 @@
 """What the run leaves behind: `results.json`, `photographs.png`, and a table in the terminal."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean, pstdev
@@ -17,7 +15,8 @@ from simzss.devices import Precision
 from simzss.diagnostics.retrieval import Recall
 from simzss.evaluation.dataset import read_ahead, read_sample
 from simzss.evaluation.labels import IGNORE
-from simzss.io.files import write_atomically, written_whole
+from simzss.io.config import configuration
+from simzss.io.files import written_whole
 from simzss.model import load_model
 from simzss.photographs.pipeline import Findings
 from simzss.photographs.scores import SEEN, Score
@@ -25,7 +24,6 @@ from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.segmentation.render import Panel, PanelRow, draw, save_png
 from simzss.segmentation.segmenter import Segmenter
 
-Record = dict[str, Any]
 HEADS = ("voc/five", "voc/frequent", "voc/present", "coco/seen", "coco/all")
 WORDS = (
     "person|man|woman|boy|girl|child|people",
@@ -65,42 +63,81 @@ SHOWN = (
     "000000519208",
 )
 """Photographs of COCO val2017 whose licences allow to show them (CC BY and CC BY-SA)."""
-PLOTTED = (("voc", "present", "VOC 2012 val, 445 photographs"), ("coco", "all", "COCO val2017, 79 photographs"))
+PLOTTED = (("voc/present", "VOC 2012 val, 445 photographs"), ("coco/all", "COCO val2017, 79 photographs"))
 PIXELS = 170
 """Height of a picture."""
 PICTURED = {"simzss": "SimZSS", "global_only": "without the concept loss"}
 
 
-def as_record(findings: Findings) -> Record:
-    """All numbers, ready for JSON: mean and spread (population standard deviation) over the seeds."""
-    record: Record = {"voc": {}, "coco": {}}
+@configuration
+class SeedFigures:
+    """A figure, seed by seed."""
+
+    mean: float
+    spread: float | None
+    """Population standard deviation; None with one seed."""
+    seeds: tuple[float, ...]
+
+
+@configuration
+class RowScores:
+    """Scores of class vectors, in [0, 1]."""
+
+    miou: SeedFigures
+    pixel_accuracy: SeedFigures
+    class_iou: dict[str, float | None]
+    """Means over the seeds; None where no photograph shows the class."""
+
+
+@configuration
+class PhotographResults:
+    """All numbers of the run."""
+
+    voc: dict[str, dict[str, RowScores]]
+    """By question and class vectors."""
+    coco: dict[str, dict[str, RowScores]]
+    retrieval: dict[str, dict[str, dict[str, float]]]
+    """By row, way and number of answers."""
+    mentions: dict[str, int]
+    """How often the training captions mention a name."""
+    seconds: dict[str, float]
+    """By stage, and in total."""
+    settings: dict[str, Any]
+    """All that decides the numbers, with the recipe as its file has it."""
+
+    def of(self, question: str) -> dict[str, RowScores]:
+        """The answers to a question: `voc/five`."""
+        data, _, key = question.partition("/")
+        answers: dict[str, dict[str, RowScores]] = getattr(self, data)
+        return answers[key]
+
+
+def gather_figures(findings: Findings) -> PhotographResults:
+    """All numbers: mean and spread over the seeds."""
+    answers: dict[str, dict[str, dict[str, RowScores]]] = {"voc": {}, "coco": {}}
     for question, by_name in findings.scores.items():
         data, _, key = question.partition("/")
-        record[data][key] = {name: _summary(scores) for name, scores in by_name.items()}
-    return record | {
-        "retrieval": {row: _recall(recalls) for row, recalls in findings.recalls.items()},
-        "mentions": findings.mentions,
-        "seconds": {**findings.seconds, "total": sum(findings.seconds.values())},
-        "settings": findings.settings,
-    }
+        answers[data][key] = {name: _summary(scores) for name, scores in by_name.items()}
+    return PhotographResults(
+        **answers,
+        retrieval={row: _recall(recalls) for row, recalls in findings.recalls.items()},
+        mentions=findings.mentions,
+        seconds={**findings.seconds, "total": sum(findings.seconds.values())},
+        settings=findings.settings,
+    )
 
 
-def write_results(path: Path, record: Record) -> None:
-    """Write `results.json`."""
-    write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
-
-
-def summary_table(record: Record) -> Table:
+def summary_table(results: PhotographResults) -> Table:
     """Mean IoU by question, and pixel accuracy over the names that captions mention, in percent."""
     table = Table("class vectors", *HEADS, "coco/seen pixels", "person", title="real photographs, mIoU in percent")
-    for name in record["voc"]["five"]:
-        cells = [record[data][key].get(name) for data, _, key in (head.partition("/") for head in HEADS)]
-        seen = record["coco"]["seen"].get(name)
-        person = record["voc"]["present"][name]["class_iou"]["person"]
+    for name in results.of("voc/five"):
+        rows = [results.of(head).get(name) for head in HEADS]
+        seen = results.of("coco/seen").get(name)
+        person = results.of("voc/present")[name].class_iou["person"]
         table.add_row(
             name,
-            *(_cell(cell["miou"]) if cell else "" for cell in cells),
-            _cell(seen["pixel_accuracy"]) if seen else "",
+            *(_cell(row.miou) if row else "" for row in rows),
+            _cell(seen.pixel_accuracy) if seen else "",
             "" if person is None else f"{100 * person:.1f}",
         )
     return table
@@ -131,13 +168,13 @@ def draw_pictures(findings: Findings, protocol: SegmentationProtocol, path: Path
         save_png(draw(rows, names, height=PIXELS, abreast=2), path)
 
 
-def draw_mentions(record: Record, path: Path) -> None:
+def draw_mentions(results: PhotographResults, path: Path) -> None:
     """IoU of every class against how often training captions mention it, beside what prototypes reach."""
     figure = Figure(figsize=(10, 4), layout="constrained")
-    for axes, (data, question, title) in zip(figure.subplots(1, 2, sharey=True), PLOTTED, strict=True):
+    for axes, (question, title) in zip(figure.subplots(1, 2, sharey=True), PLOTTED, strict=True):
         for name, marker in (("prototypes", "x"), ("simzss/eos", "o")):
-            iou = {key: value for key, value in record[data][question][name]["class_iou"].items() if value is not None}
-            times = [record["mentions"][key] for key in iou]
+            iou = {key: value for key, value in results.of(question)[name].class_iou.items() if value is not None}
+            times = [results.mentions[key] for key in iou]
             axes.scatter(times, list(iou.values()), marker=marker, label=name)
             if name != "prototypes":
                 for key, count in zip(iou, times, strict=True):
@@ -151,23 +188,21 @@ def draw_mentions(record: Record, path: Path) -> None:
         figure.savefig(temporary, dpi=110, format="png")
 
 
-def _summary(scores: Sequence[Score]) -> Record:
-    names = scores[0].class_iou
+def _summary(scores: Sequence[Score]) -> RowScores:
+    return RowScores(
+        miou=_over_seeds([score.miou for score in scores]),
+        pixel_accuracy=_over_seeds([score.pixel_accuracy for score in scores]),
+        class_iou={name: _mean([score.class_iou[name] for score in scores]) for name in scores[0].class_iou},
+    )
+
+
+def _over_seeds(values: Sequence[float]) -> SeedFigures:
+    return SeedFigures(mean(values), pstdev(values) if len(values) > 1 else None, tuple(values))
+
+
+def _recall(recalls: Sequence[Recall]) -> dict[str, dict[str, float]]:
     return {
-        "miou": _spread(scores, lambda score: score.miou),
-        "pixel_accuracy": _spread(scores, lambda score: score.pixel_accuracy),
-        "class_iou": {name: _mean([score.class_iou[name] for score in scores]) for name in names},
-    }
-
-
-def _spread(scores: Sequence[Score], figure: Callable[[Score], float]) -> Record:
-    values = [figure(score) for score in scores]
-    return {"mean": mean(values), "spread": pstdev(values) if len(values) > 1 else None, "seeds": values}
-
-
-def _recall(recalls: Sequence[Recall]) -> Record:
-    return {
-        way: {f"recall_at_{k}": mean(asdict(one)[way][k] for one in recalls) for k in asdict(recalls[0])[way]}
+        way: {f"recall_at_{k}": mean(getattr(one, way)[k] for one in recalls) for k in getattr(recalls[0], way)}
         for way in ("text_to_image", "image_to_text")
     }
 
@@ -177,6 +212,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return mean(known) if known else None
 
 
-def _cell(figure: Record) -> str:
-    spread = "" if figure["spread"] is None else f" ± {100 * figure['spread']:.1f}"
-    return f"{100 * figure['mean']:.1f}{spread}"
+def _cell(figure: SeedFigures) -> str:
+    spread = "" if figure.spread is None else f" ± {100 * figure.spread:.1f}"
+    return f"{100 * figure.mean:.1f}{spread}"

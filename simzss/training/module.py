@@ -16,7 +16,7 @@ from simzss.data.datamodule import CaptionData
 from simzss.data.feature_cache import FeatureCache, Placement
 from simzss.distributed import all_sum, alone, world_size
 from simzss.errors import UserError
-from simzss.model import AlignedModel, load_trained
+from simzss.model import AlignedModel
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives import Objective
@@ -170,7 +170,7 @@ class Alignment(LightningModule):
             if checkpoint.get("made_with", {}).get(what) != now:
                 raise UserError(f"the checkpoint was made with other {what}: resume with what it was started with")
         trained = {name.removeprefix(PREFIX): tensor for name, tensor in checkpoint["state_dict"].items()}
-        load_trained(self.model, trained, "the checkpoint")
+        self.model.load_trained(trained, "the checkpoint")
 
     def _watch(self, terms: LossTerms, batch: CaptionBatch) -> None:
         """Log, with one exchange between the processes: Lightning's `sync_dist` makes them wait at every value."""

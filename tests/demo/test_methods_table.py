@@ -8,21 +8,25 @@ from typing import Any
 import pytest
 
 from simzss.cli import run
+from simzss.demo.demo_results import DemoResults, DemoSettings, MethodFigures
 from simzss.demo.methods_table import COLUMNS, read_demo, to_markdown, to_rows, worlds_that_differ
+from simzss.demo.run import Method
+from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
+from simzss.io.records import write_json
+from simzss.segmentation.protocol import SegmentationProtocol
 
 KEYS = [column.key for column in COLUMNS]
 
 
-def scores(value: float, seeds: int = 3) -> dict[str, list[float] | None]:
-    return {key: [value + number / 100 for number in range(seeds)] for key in KEYS}
+def scores(value: float, seeds: int = 3) -> dict[str, tuple[float, ...] | None]:
+    return {key: tuple(value + number / 100 for number in range(seeds)) for key in KEYS}
 
 
-def write(folder: Path, methods: dict[str, Any], seeds: int = 3, **world: object) -> Path:
-    folder.mkdir(exist_ok=True)
-    settings = {"seeds": seeds, "world": {"pictures": 9, "seed": 0} | world, "protocol": {"name": "demo"}}
-    content = {"method": next(iter(methods), ""), "methods": methods, "settings": settings}
-    (folder / "results.json").write_text(json.dumps(content))
+def write(folder: Path, methods: dict[str, Any], seeds: int = 3, **world: Any) -> Path:
+    settings = DemoSettings((), SegmentationProtocol("demo"), WorldConfig(pictures=9, **world), seeds, {}, ())
+    figures = {name: MethodFigures(**each) for name, each in methods.items()}
+    write_json(folder / "results.json", DemoResults(Method.SIMZSS, {}, {}, figures, {}, settings))
     return folder
 
 
@@ -48,7 +52,7 @@ def test_a_method_of_two_demos_is_told_apart_and_what_was_not_measured_is_a_ques
     assert (first[0], second[0]) == (f"pacl ({folders[0]})", f"pacl ({folders[1]})")
     assert (first[2 + KEYS.index("jaccard")], first[2 + KEYS.index("top1")]) == ("?", "?")
     assert "?" not in second
-    assert worlds_that_differ(demos) == ["world context_bias: None / 0.5"]
+    assert worlds_that_differ(demos) == ["world context_bias: 0.0 / 0.5"]
     lines = to_markdown(demos).splitlines()
     assert len(lines) == 4
     assert {line.count("|") for line in lines} == {len(KEYS) + 3}
@@ -72,13 +76,10 @@ def test_the_command_prints_and_writes(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "cannot be read (No such file or directory); give folders that `simzss demo` wrote"),
-        ("{", "no results of `simzss demo`"),
-        ("[]", "no results of `simzss demo`"),
-        ('{"benchmarks": {}}', "no results of `simzss demo`"),
-        ('{"methods": {"pacl": 3}, "settings": {"seeds": 1}}', "no results of `simzss demo`"),
-        ('{"methods": {"pacl": {"miou": ["x"]}}, "settings": {"seeds": 1}}', "no results of `simzss demo`"),
-        ('{"methods": {"pacl": {"miou": [1]}}, "settings": {"seeds": 2}}', "pacl has not 2 numbers of 'miou'"),
+        (None, r"cannot read .*results\.json: No such file or directory; `simzss demo` writes it"),
+        ("{", r"results\.json is damaged .*: have `simzss demo` write it again"),
+        ('{"benchmarks": {}}', r"results\.json: .*benchmarks.*; it is not what this `simzss demo` writes"),
+        ('{"methods": {"pacl": 3}, "settings": {"seeds": 1}}', "is not what this `simzss demo` writes"),
     ],
 )
 def test_a_folder_of_something_else_is_named(tmp_path: Path, content: str | None, complaint: str) -> None:
@@ -86,10 +87,14 @@ def test_a_folder_of_something_else_is_named(tmp_path: Path, content: str | None
     bad.mkdir()
     if content is not None:
         (bad / "results.json").write_text(content)
-    with pytest.raises(UserError) as raised:
+    with pytest.raises(UserError, match=complaint) as raised:
         run(["compare", str(good), str(bad)])
-    assert str(raised.value).startswith(f"{bad / 'results.json'}: {complaint}")
     assert "\n" not in str(raised.value)
+
+
+def test_figures_of_another_number_of_seeds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="pacl has not 2 numbers of 'miou'"):
+        read_demo(write(tmp_path / "a", {"pacl": {"miou": (1.0,)}}, seeds=2))
 
 
 def test_the_number_and_kind_of_folders_is_checked(tmp_path: Path) -> None:

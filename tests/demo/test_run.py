@@ -1,6 +1,5 @@
 """The demo from end to end on a handful of pictures: everything is made, nothing of another's is removed."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import pytest
 from PIL import Image
 
 from simzss.commands.run_demo import demo_recipes
-from simzss.demo.results import draw_overlays, results_of
+from simzss.demo.demo_results import gather_results
+from simzss.demo.overlays import draw_overlays
 from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
@@ -32,10 +32,10 @@ CONFIG = config_of(Method.SIMZSS)
 @pytest.mark.filterwarnings("default")  # of Lightning, which `simzss fit` quietens for people
 def test_everything_is_made(tmp_path: Path) -> None:
     outcome = run_demo(tmp_path / "seed-0", CONFIG)
-    record = json.loads(json.dumps(results_of([outcome], CONFIG)))
-    assert all(0 <= value <= 1 for value in record["miou"].values())
-    assert record["miou"]["cosine_probe"] > record["miou"]["chance"]
-    assert set(record["seconds"]) >= {"world", "simzss", "global_only", "total"}
+    results = gather_results([outcome], CONFIG)
+    assert all(0 <= value <= 1 for value in results.miou.values())
+    assert results.miou["cosine_probe"] > results.miou["chance"]
+    assert set(results.seconds) >= {"world", "simzss", "global_only", "total"}
     assert (tmp_path / "seed-0" / "simzss" / "losses.png").is_file()
     draw_overlays(outcome, CONFIG, tmp_path / "overlays.png")
     with Image.open(tmp_path / "overlays.png") as picture:
@@ -58,8 +58,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_every_method_goes_the_whole_way(method: Method, tmp_path: Path) -> None:
     config = config_of(method)
     outcome = run_demo(tmp_path / "seed-0", config)
-    record = json.loads(json.dumps(results_of([outcome], config)))
-    assert list(record["methods"]) == [method.value]
-    assert all(len(figures) == 1 for figures in record["methods"][method].values())
-    assert record["miou"]["cosine_probe"] > record["miou"]["chance"]
+    results = gather_results([outcome], config)
+    assert list(results.methods) == [method.value]
+    assert all(len(figures) == 1 for figures in vars(results.methods[method]).values())
+    assert results.miou["cosine_probe"] > results.miou["chance"]
     draw_overlays(outcome, config, tmp_path / "overlays.png")

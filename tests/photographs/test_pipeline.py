@@ -9,11 +9,12 @@ import pytest
 
 from simzss.errors import UserError
 from simzss.evaluation.runner import evaluate_benchmark
+from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.photographs import training
 from simzss.photographs.evaluation import CONTEXT
 from simzss.photographs.pipeline import Findings, run_photographs
-from simzss.photographs.record import as_record, draw_mentions, draw_pictures, summary_table, write_results
+from simzss.photographs.record import draw_mentions, draw_pictures, gather_figures, summary_table
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
@@ -54,8 +55,8 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     trainings: Trainings, protocol: SegmentationProtocol, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings = run_photographs(trainings, protocol)
-    record = as_record(findings)
-    write_results(trainings.folder / "results.json", record)
+    results = gather_figures(findings)
+    write_json(trainings.folder / "results.json", results)
     record = json.loads((trainings.folder / "results.json").read_text())
     names = {f"{row}/{token}" for row in ROWS for token in ("eos", "mention")}
     probes = {"free_vectors", "prototypes", "cosine_probe"}
@@ -70,11 +71,11 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     assert record["voc"]["five"]["simzss/eos"]["miou"]["spread"] is not None
     assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
     assert record["mentions"]["dog"] > 0
-    assert summary_table(record).row_count == len(every)
+    assert summary_table(results).row_count == len(every)
     for name, weight in (("simzss/eos", 0.0), ("simzss/eos+context", CONTEXT)):
         figures = record["voc"]["present"][name]["pixel_accuracy"]["seeds"]
         assert figures[0] == pytest.approx(pixel_accuracy(findings, replace(protocol, image_context=weight)))
-    draw_mentions(record, trainings.folder / "mentions.png")
+    draw_mentions(results, trainings.folder / "mentions.png")
     assert (trainings.folder / "mentions.png").is_file()
     draw_pictures(findings, protocol, trainings.folder / "photographs.png")
 
@@ -82,8 +83,8 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
         raise AssertionError("trained again")
 
     monkeypatch.setattr(training, "fit", never)
-    again = as_record(run_photographs(trainings, protocol))
-    assert again["coco"] == as_record(findings)["coco"]
+    again = gather_figures(run_photographs(trainings, protocol))
+    assert again.coco == results.coco
     with pytest.raises(UserError, match="holds a run with other settings"):
         run_photographs(replace(trainings, epochs=3), protocol)
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from simzss.commands.run_demo import demo_recipes
-from simzss.demo.results import results_of, to_table, write_results
+from simzss.demo.demo_results import gather_results, load_demo, results_table
 from simzss.demo.run import DemoConfig, Measures, Method, Outcome
 from simzss.demo.scenes import CLASSES
 from simzss.demo.things_and_groups import ThingAccuracy
 from simzss.demo.world import World, WorldConfig
 from simzss.evaluation.metrics import Scores
 from simzss.io.named_configs import Kind, find_config
+from simzss.io.records import write_json
 from simzss.segmentation.protocol import ClassToken
 
 CONFIG = DemoConfig(Method.SIMZSS, demo_recipes(Method.SIMZSS), find_config(Kind.PROTOCOL, "demo"), WorldConfig())
@@ -33,26 +34,29 @@ def outcome(value: float) -> Outcome:
     )
 
 
-def test_results_have_the_agreed_keys(tmp_path: Path) -> None:
-    write_results(tmp_path / "results.json", results_of([outcome(0.25)], CONFIG))
+def test_results_come_back_as_they_were_under_the_agreed_keys(tmp_path: Path) -> None:
+    results = gather_results([outcome(0.25)], CONFIG)
+    write_json(tmp_path / "results.json", results)
     record = json.loads((tmp_path / "results.json").read_text())
-    assert {"simzss", "global_only", "cosine_probe", "prototypes", "chance"} <= set(record["miou"])
-    assert {"method", "methods", "miou", "per_class", "seconds", "settings"} == set(record)
-    assert record["miou"]["simzss"] == 0.25
-    assert record["per_class"]["simzss"]["car"] == 0.25
-    assert record["per_class"]["simzss"][CLASSES[0]] is None
+    assert {"method", "methods", "miou", "per_class", "seconds", "settings", "spread", "per_seed"} == set(record)
     assert record["settings"]["class_token"] == {"simzss": "mention", "global_only": "eos"}
+    assert load_demo(tmp_path) == results
+    assert results.miou["simzss"] == 0.25
+    assert results.per_class["simzss"]["car"] == 0.25
+    assert results.per_class["simzss"][CLASSES[0]] is None
 
 
 def test_several_seeds_give_mean_and_spread() -> None:
-    record = results_of([outcome(value) for value in (0.2, 0.3, 0.7)], CONFIG)
-    assert record["miou"]["simzss"] == pytest.approx(0.4)
-    assert record["spread"]["simzss"] == pytest.approx(np.std([0.2, 0.3, 0.7]))
-    assert record["per_seed"]["chance"] == [0.2, 0.3, 0.7]
-    assert record["per_class"]["simzss"]["car"] == pytest.approx(0.4)
-    assert record["methods"]["simzss"]["train_seconds"] == pytest.approx([20, 30, 70])
-    assert record["methods"]["simzss"]["top1_unusual"] == [0.1, 0.15, 0.35]
+    results = gather_results([outcome(value) for value in (0.2, 0.3, 0.7)], CONFIG)
+    assert results.miou["simzss"] == pytest.approx(0.4)
+    assert results.spread is not None
+    assert results.spread["simzss"] == pytest.approx(np.std([0.2, 0.3, 0.7]))
+    assert results.per_seed is not None
+    assert results.per_seed["chance"] == (0.2, 0.3, 0.7)
+    assert results.per_class["simzss"]["car"] == pytest.approx(0.4)
+    assert results.methods["simzss"].train_seconds == pytest.approx([20, 30, 70])
+    assert results.methods["simzss"].top1_unusual == (0.1, 0.15, 0.35)
 
 
 def test_the_table_shows_every_row() -> None:
-    assert to_table(results_of([outcome(0.25)], CONFIG)).row_count == len(NAMES)
+    assert results_table(gather_results([outcome(0.25)], CONFIG)).row_count == len(NAMES)

@@ -1,0 +1,114 @@
+"""A saved model is a folder: its files, how they are read, and what is refused.
+
+`model.safetensors` holds all but a frozen ViT, `config.json` how to build the model and the hash of the backbone's
+weights, `bank.json` the concepts it was trained with and, beside a pretrained T5, `tokenizer.json` its tokenizer. A
+model that carries its backbone has that in `backbone.safetensors`. No pickle anywhere.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from simzss.errors import UserError
+from simzss.io.config import arguments_of, configuration, from_mapping
+from simzss.io.records import load_json
+from simzss.modeling.backbone import BackboneConfig
+from simzss.modeling.text_encoder import TextEncoderConfig
+from simzss.objectives.base import Objective, registered
+
+WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
+BACKBONE = "backbone.safetensors"
+SCHEMA = 1
+"""Of `config.json`."""
+
+
+@configuration
+class ModelConfig:
+    """All that is needed to build a model again, apart from its weights."""
+
+    backbone: BackboneConfig
+    text_encoder: TextEncoderConfig
+    objective: str
+    """Name of the objective's class."""
+    settings: dict[str, Any]
+    """Its constructor's arguments."""
+
+
+@configuration
+class SavedConfig(ModelConfig):
+    """What `config.json` holds."""
+
+    backbone_hash: str
+    """Fingerprint of the backbone, see `ImageBackbone.fingerprint`."""
+    version: str
+    """The simzss that saved it, for people."""
+    schema: int
+    """Of this file; those saved before it was counted are read as they are."""
+
+
+def read_config(folder: Path) -> SavedConfig:
+    """How to build a saved model.
+
+    Raises:
+        UserError: If the folder holds no model, or its description is damaged.
+    """
+    for name in (WEIGHTS, CONFIG):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
+    return load_json(SavedConfig, folder / CONFIG, "simzss fit", SCHEMA)
+
+
+def make_objective(config: ModelConfig, where: str) -> Objective:
+    """The objective that a saved model names: a registered one, with no other arguments than its own.
+
+    Raises:
+        UserError: If it is not known, or an argument is not what it takes; `where` begins the message.
+    """
+    known = registered()
+    if config.objective not in known:
+        raise UserError(
+            f"{where}: no objective {config.objective!r}; known are {', '.join(sorted(known))}: import the module that"
+            " has it"
+        )
+    kind = known[config.objective]
+    return kind(**vars(from_mapping(arguments_of(kind), config.settings, f"{where}: {config.objective}")))
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by their names."""
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by their names.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}): export or copy it again") from error
+
+
+def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:
+    """Compare what was read with the tensors of the model that it is for.
+
+    Raises:
+        UserError: If names or shapes differ, or a number is not finite; the first such tensor is named.
+    """
+    for name in sorted(expected.keys() ^ tensors.keys()):
+        where = "lacks" if name in expected else "has an unknown"
+        raise UserError(f"{source} {where} tensor {name!r}: it was made with another text encoder or objective")
+    for name, tensor in expected.items():
+        if tensor.shape != tensors[name].shape:
+            raise UserError(
+                f"{source} holds {name!r} of shape {tuple(tensors[name].shape)}, the model expects"
+                f" {tuple(tensor.shape)}: text encoder and backbone must have the widths it was trained with"
+            )
+        if not bool(tensors[name].isfinite().all()):
+            raise UserError(f"{source} holds {name!r} with numbers that are not finite: export or copy it again")
