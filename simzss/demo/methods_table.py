@@ -40,7 +40,7 @@ COLUMNS = (
     ScoreColumn("train_seconds", "training, seconds", factor=1.0),
 )
 
-FREE = {"seed"}
+DIFFER_ANYWAY = {"seed"}
 """Of a world: what demos of several seeds differ in anyway."""
 
 
@@ -135,7 +135,7 @@ def worlds_that_differ(demos: Sequence[Demo]) -> list[str]:
     told = []
     for group in ("world", "protocol"):
         settings = [to_plain(getattr(demo.results.settings, group)) for demo in demos]
-        for key in sorted({key for each in settings for key in each} - FREE):
+        for key in sorted({key for each in settings for key in each} - DIFFER_ANYWAY):
             values = [each.get(key) for each in settings]
             if any(value != values[0] for value in values):
                 told.append(f"{group} {key}: {' / '.join(map(str, values))}")

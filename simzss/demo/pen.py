@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
+from simzss.segmentation.render import Colour
+
 Number = float | int
 Point = tuple[Number, Number]
-Colour = tuple[int, int, int]
 
 COLOURS: dict[str, Colour] = {
     "black": (28, 28, 32),

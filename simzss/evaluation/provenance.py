@@ -36,7 +36,7 @@ PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation"
 GROWING = ("specs", "words")
 """What a later part of a run may add to."""
 
-FREE = {"model path"}
+UNCOMPARED = {"model path"}
 """What two parts of one run may differ in: a model is known by its weights, wherever it lies."""
 
 
@@ -105,7 +105,7 @@ def _changed_setting(old: Mapping[str, Any], new: Mapping[str, Any], where: str 
     """The first key, with its parents, on which two records differ. Benchmarks or words of one alone do not count."""
     for key in old.keys() & new.keys() if where.strip() in GROWING else old.keys() | new.keys():
         before, after = old.get(key), new.get(key)
-        if f"{where}{key}" in FREE:
+        if f"{where}{key}" in UNCOMPARED:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             if inner := _changed_setting(before, after, f"{where}{key} "):

@@ -16,7 +16,7 @@ from simzss.io.config import configuration
 from simzss.io.records import load_json
 from simzss.segmentation.protocol import SegmentationProtocol
 
-FREE = ("name", "threshold", "background", "names")
+CHOSEN_ANEW = ("name", "threshold", "background", "names")
 """What an evaluation may choose otherwise than the calibration: the rest of a protocol decides what scores mean."""
 
 
@@ -62,7 +62,7 @@ def calibrated(
     made = load_json(Calibration, path, "simzss calibrate")
     if made.model != model.weights:
         raise UserError(f"{path}: made for another model ({made.model}, not {model.weights}); calibrate this one")
-    for key in (field.name for field in fields(protocol) if field.name not in FREE):
+    for key in (field.name for field in fields(protocol) if field.name not in CHOSEN_ANEW):
         before, now = getattr(made.protocol, key), getattr(protocol, key)
         if before != now:
             raise UserError(f"{path}: made with another {key} ({before}, not {now}); calibrate anew")

@@ -4,13 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from simzss.errors import UserError
-from simzss.io.config import from_mapping
+from simzss.io.config import Record, from_mapping
 from simzss.io.files import write_atomically
-
-Record = TypeVar("Record")
 
 
 def write_json(path: Path, content: Any, writer: str = "") -> None:

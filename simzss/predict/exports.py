@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int
 from pycocotools import mask as rle
 
 from simzss.errors import UserError
 from simzss.predict.classes import BACKGROUND
+from simzss.segmentation.render import LabelMap
 
 if TYPE_CHECKING:
     import supervision
-
-LabelMap = Int[np.ndarray, "height width"]
 
 
 def coco_annotations(
