@@ -1,11 +1,9 @@
 """`simzss compare`: two evaluations side by side, or the methods of several demos."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +11,7 @@ from rich.table import Table
 from simzss.demo.methods_table import Demo, is_demo, methods_table, read_demo, rows_of, to_markdown, worlds_that_differ
 from simzss.errors import UserError
 from simzss.evaluation.comparison import LEVEL, Comparison, compare_runs, load_run, settings_that_differ
+from simzss.evaluation.report import percent
 from simzss.io.files import check_writable, write_atomically
 from simzss.io.records import write_json
 
@@ -69,34 +68,26 @@ def _compare_evaluations(first: Path, second: Path, classes: int, json: Path | N
     for comparison in comparisons if classes else []:
         console.print(_classes(comparison, classes))
     if json:
-        write_json(json, {comparison.key: _record(comparison) for comparison in comparisons})
+        write_json(json, {comparison.key: comparison for comparison in comparisons})
         console.print(f"wrote {json}", highlight=False, soft_wrap=True)
 
 
 def _summary(comparisons: list[Comparison], first: str, second: str) -> Table:
     table = Table("benchmark", first, second, "difference", f"{LEVEL:.0f} % interval", title="mIoU, percent")
     for c in comparisons:
-        means = [f"{100 * np.nanmean(ious):.2f}" for ious in (c.first, c.second)]
-        table.add_row(c.key, *means, f"{100 * c.difference:+.2f}", f"{100 * c.low:+.2f} .. {100 * c.high:+.2f}")
+        interval = f"{100 * c.low:+.2f} .. {100 * c.high:+.2f}"
+        table.add_row(c.key, percent(c.first_miou), percent(c.second_miou), f"{100 * c.difference:+.2f}", interval)
     return table
 
 
 def _classes(comparison: Comparison, count: int) -> Table:
-    changes = comparison.second - comparison.first
-    ranked = np.argsort(-np.nan_to_num(np.abs(changes), nan=-1.0), kind="stable")[:count]
+    """The classes that changed most; last those that occur nowhere in a run."""
+    rows = [
+        (name, before, after, None if before is None or after is None else after - before)
+        for name, before, after in zip(comparison.names, comparison.first, comparison.second, strict=True)
+    ]
+    rows.sort(key=lambda row: -1.0 if row[3] is None else abs(row[3]), reverse=True)
     table = Table("class", "first", "second", "difference", title=f"{comparison.key}: IoU of the classes that changed")
-    for index in ranked:
-        values = [comparison.first[index], comparison.second[index]]
-        cells = ["-" if np.isnan(value) else f"{100 * value:.2f}" for value in values]
-        table.add_row(
-            comparison.names[index], *cells, "-" if np.isnan(changes[index]) else f"{100 * changes[index]:+.2f}"
-        )
+    for name, before, after, change in rows[:count]:
+        table.add_row(name, percent(before), percent(after), "-" if change is None else f"{100 * change:+.2f}")
     return table
-
-
-def _record(comparison: Comparison) -> dict[str, Any]:
-    """All numbers of a comparison, what is no number as null."""
-    record = asdict(comparison)
-    for name in ("first", "second"):
-        record[name] = [None if np.isnan(value) else float(value) for value in record[name]]
-    return record | {"difference": comparison.difference}

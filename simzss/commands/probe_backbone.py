@@ -15,7 +15,8 @@ from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, run_prob
 from simzss.errors import UserError
 from simzss.evaluation.metrics import Scores
 from simzss.evaluation.spec import load_benchmark
-from simzss.io.files import check_writable, write_atomically
+from simzss.io.files import check_writable
+from simzss.io.records import write_json
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name
 from simzss.segmentation.protocol import load_protocol
@@ -92,7 +93,7 @@ def probe(  # noqa: PLR0913  # one argument per option
     if found:
         show(found)
         if output is not None:
-            write_atomically(output, json.dumps([_plain(probed) for probed in found], indent=1) + "\n")
+            write_json(output, [_plain(probed) for probed in found])
     if problems:
         raise UserError(f"{len(problems)} of {len(configs)} backbones could not be probed: {problems[0]}")
 

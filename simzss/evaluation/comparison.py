@@ -15,6 +15,7 @@ from jaxtyping import Float64, Int64
 from simzss.errors import UserError
 from simzss.evaluation.counts import ImageCounts, read_shard
 from simzss.evaluation.results import EvaluationResults, load_results
+from simzss.io.config import configuration
 from simzss.io.records import to_plain
 
 DRAWS = 2000
@@ -44,23 +45,22 @@ class Run:
         return sorted(counts, key=lambda image: image.stem)
 
 
-@dataclass(frozen=True)
+@configuration
 class Comparison:
-    """A benchmark in two runs. Fractions; NaN where there is no score."""
+    """A benchmark in two runs; fractions."""
 
     key: str
     names: tuple[str, ...]
-    first: Float64[np.ndarray, " classes"]
-    """IoU of every class in the first run."""
-    second: Float64[np.ndarray, " classes"]
+    first: tuple[float | None, ...]
+    """IoU of every class in the first run; None where a class occurs nowhere."""
+    second: tuple[float | None, ...]
+    first_miou: float
+    second_miou: float
+    difference: float
+    """MIoU of the second run minus that of the first."""
     low: float
-    """Lower end of the interval of the difference of the means."""
+    """Lower end of the interval of the difference."""
     high: float
-
-    @property
-    def difference(self) -> float:
-        """MIoU of the second run minus that of the first."""
-        return float(np.nanmean(self.second) - np.nanmean(self.first))
 
 
 def load_run(folder: Path) -> Run:
@@ -93,11 +93,26 @@ def _compare(first: Run, second: Run, key: str, rng: np.random.Generator) -> Com
     names = tuple(first.results.benchmarks[key].classes)
     parts = [parts_of(counts, len(names)) for counts in images]
     everything = np.ones((1, len(images[0])))
-    before, after = (class_iou(everything, part)[0] for part in parts)
+    before, after = (class_iou(everything, part) for part in parts)
     draws = rng.multinomial(len(images[0]), np.full(len(images[0]), 1 / len(images[0])), size=DRAWS)
     differences = _means(class_iou(draws, parts[1])) - _means(class_iou(draws, parts[0]))
     low, high = np.nanpercentile(differences, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Comparison(key, names, before, after, float(low), float(high))
+    first_miou, second_miou = float(_means(before)[0]), float(_means(after)[0])
+    return Comparison(
+        key,
+        names,
+        first=_known(before[0]),
+        second=_known(after[0]),
+        first_miou=first_miou,
+        second_miou=second_miou,
+        difference=second_miou - first_miou,
+        low=float(low),
+        high=float(high),
+    )
+
+
+def _known(ious: Float64[np.ndarray, " classes"]) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(iou) else float(iou) for iou in ious)
 
 
 def parts_of(images: Sequence[ImageCounts], classes: int) -> Parts:

@@ -12,7 +12,7 @@ from simzss.io.files import write_atomically
 
 
 def write_json(path: Path, content: Any, writer: str = "") -> None:
-    """Write a dataclass, or a mapping that may hold some, whole or not at all.
+    """Write a dataclass, or a mapping or list that may hold some, whole or not at all.
 
     Args:
         path: The file.

@@ -67,7 +67,7 @@ def test_a_clear_difference_excludes_zero_and_holds_the_truth(tmp_path: Path) ->
     expected = scores_of(total(counts[1], 4)).miou - scores_of(total(counts[0], 4)).miou
     assert comparison.difference == pytest.approx(expected, abs=1e-12)
     assert 0 < comparison.low < expected < comparison.high < 2 * expected
-    assert np.isnan(comparison.first[3])
+    assert comparison.first[3] is None
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says(tmp_path: Path) -> None:
