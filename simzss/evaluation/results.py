@@ -5,6 +5,7 @@ Fractions are unrounded; what is no number is null.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, replace
+from itertools import groupby
 from math import isnan
 from pathlib import Path
 from types import MappingProxyType
@@ -156,16 +157,11 @@ def results_of(
         seconds: What this part of the run took.
         jaccards: How well groups fit, by benchmark, where that was asked for.
     """
-    leading = {result.benchmark.key: result for result in reversed(results)}
-    benchmarks = {
-        key: _benchmark_scores(
-            leading[key],
-            run.protocol,
-            jaccards.get(key),
-            {r.wording: mean_scores(r.scores) for r in results if r.benchmark.key == key and r.wording},
-        )
-        for key in dict.fromkeys(result.benchmark.key for result in results)
-    }
+    benchmarks: dict[str, BenchmarkScores] = {}
+    for key, group in groupby(results, key=lambda result: result.benchmark.key):
+        leading, *others = group
+        wordings = {each.wording: mean_scores(each.scores) for each in (leading, *others) if each.wording}
+        benchmarks[key] = _benchmark_scores(leading, run.protocol, jaccards.get(key), wordings)
     limited = any(result.limited for result in results)
     return EvaluationResults(**vars(run), benchmarks=benchmarks, limited=limited, seconds=seconds)
 

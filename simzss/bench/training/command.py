@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from simzss.bench.training.hardware_floors import FLOORS
 from simzss.bench.training.naive_loop import NaiveComparison, compare_with_naive
 from simzss.bench.training.parts import Bench, Part
 from simzss.bench.training.ratios import Ratios, ratios
@@ -42,7 +41,7 @@ def bench_train(
     )
     bench = Bench(shapes, device)
     parts = bench.parts()
-    console.print(_parts_table(parts, floors="H200" in name and shapes == Shapes()))
+    console.print(_parts_table(parts))
     compared = ratios(bench)
     del bench
     naive = compare_with_naive(shapes, device, os.cpu_count() or 1 if device.type == "cuda" else 0)
@@ -52,12 +51,11 @@ def bench_train(
         figures = {
             "device": name,
             "load_before": load,
-            "shapes": asdict(shapes),
+            "shapes": shapes,
             "parts": [{**asdict(part), "seconds_computed": part.seconds} for part in parts],
-            "floors_of_one_h200": {part: asdict(floor) for part, floor in FLOORS.items()},
-            "ratios": asdict(compared),
+            "ratios": compared,
             "naive": {**asdict(naive), "ratio": naive.ratio},
-            "memory": [asdict(each) for each in memory],
+            "memory": memory,
         }
         write_json(json_file, figures)
 
@@ -68,18 +66,16 @@ def _name(device: torch.device) -> str:
     return f"{torch.get_num_threads()} CPU threads"
 
 
-def _parts_table(parts: list[Part], *, floors: bool) -> Table:
-    table = Table("part", "measured", "whole recipe (computed)", "H200 floor, share")
+def _parts_table(parts: list[Part]) -> Table:
+    table = Table("part", "measured", "whole recipe (computed)")
     for part in parts:
-        floor = FLOORS[part.name].seconds(part.count) if floors and part.name in FLOORS else None
         table.add_row(
             part.name,
             f"{part.rate:,.1f} {part.unit}/s",
             f"{part.seconds:,.1f} s for {part.count:,}",
-            "-" if floor is None else f"{floor:.1f} s, {floor / part.seconds:.0%}",
         )
     total, pairs = sum(part.seconds for part in parts), max(part.count for part in parts)
-    table.add_row("one after the other", f"{pairs / total:,.1f} pairs/s", f"{total:,.1f} s for {pairs:,}", "-")
+    table.add_row("one after the other", f"{pairs / total:,.1f} pairs/s", f"{total:,.1f} s for {pairs:,}")
     return table
 
 

@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 
 from simzss import cli
-from simzss.bench.training.command import _parts_table
 from simzss.bench.training.naive_loop import compare_with_naive
-from simzss.bench.training.parts import Bench, Part
+from simzss.bench.training.parts import Bench
 from simzss.bench.training.ratios import padded
 from simzss.bench.training.step_memory import step_memory
 from simzss.bench.training.synthetic_batches import COCO_SIZES, END, TINY, Shapes, drawn_batch, drawn_jpeg
@@ -81,12 +80,6 @@ def test_memory_is_that_of_the_step_and_not_of_the_parent() -> None:
     ballast = torch.ones(2**28)  # 1 GB, which a child's resource.getrusage would tell as its own
     assert step_memory(SMALLEST, CPU).gigabytes < 0.5
     del ballast
-
-
-def test_shares_of_the_floor_are_told_on_an_h200_only() -> None:
-    parts = [Part("backbone", "images", 1000.0, 118_287)]
-    assert next(iter(_parts_table(parts, floors=True).columns[3].cells)) == "7.0 s, 6%"
-    assert next(iter(_parts_table(parts, floors=False).columns[3].cells)) == "-"
 
 
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path: Path) -> None:
