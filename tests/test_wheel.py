@@ -59,7 +59,7 @@ def test_a_recipe_is_found_by_its_name(scripts: Path, tmp_path: Path) -> None:
     assert "data/coco/concepts" in ended.stderr.splitlines()[-1]
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1200)  # 91 seconds on one thread of a busy machine
 def test_the_demo_runs_in_an_empty_folder(scripts: Path, tmp_path: Path) -> None:
     ended = run(scripts / "simzss", "demo", "--pictures", "50", "--fit", "data.epochs=1", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
