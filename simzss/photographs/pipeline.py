@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from simzss.diagnostics.retrieval import Recall
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
@@ -25,6 +23,7 @@ from simzss.photographs.scores import questions
 from simzss.photographs.training import Trainings, count_mentions, make_concept_table, train_free_vectors, train_variant
 from simzss.photographs.variants import MAIN, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol
+from simzss.training.recipe import read_recipe
 
 SETTINGS = "settings.json"
 
@@ -107,7 +106,7 @@ def claim_folder(trainings: Trainings, protocol: SegmentationProtocol) -> dict[s
         UserError: If the folder holds a run with other settings.
     """
     described = asdict(trainings) | {
-        "recipe": yaml.safe_load(trainings.recipe.read_text("utf-8")),
+        "recipe": read_recipe(str(trainings.recipe)),
         "protocol": asdict(protocol),
     }
     settings = json.loads(json.dumps(described, default=str))

@@ -13,7 +13,7 @@ from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.photographs import training
 from simzss.photographs.evaluation import CONTEXT
-from simzss.photographs.pipeline import Findings, run_photographs
+from simzss.photographs.pipeline import Findings, claim_folder, run_photographs
 from simzss.photographs.record import draw_mentions, draw_pictures, gather_figures, summary_table
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
@@ -117,3 +117,15 @@ def test_every_row_has_features_and_concepts_of_its_own_kind() -> None:
     tables = {row.concepts.folder for row in {**MAIN, **FURTHER}.values()}
     assert len(tables) == len({row.concepts for row in {**MAIN, **FURTHER}.values()}) == 5
     assert Concepts().folder in tables
+
+
+def test_a_changed_base_of_the_recipe_is_another_run(trainings: Trainings, protocol: SegmentationProtocol) -> None:
+    base = trainings.recipe
+    own = base.with_name("own.yaml")
+    own.write_text(f"base: {base}\n", "utf-8")
+    trainings = replace(trainings, recipe=own)
+    claim_folder(trainings, protocol)
+    claim_folder(trainings, protocol)
+    base.write_text(base.read_text("utf-8").replace("views: 1", "views: 2"), "utf-8")
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        claim_folder(trainings, protocol)
