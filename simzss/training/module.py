@@ -84,6 +84,10 @@ class Alignment(LightningModule):
         self._open_cache(self.trainer.strategy.root_device)
         self.made_with["readable images"] = self.data.dataset.fingerprint()  # cached features leave the others out
 
+    def teardown(self, stage: str) -> None:
+        """Let go of the features: Lightning and its parser keep the trainer alive after training."""
+        self.features = None
+
     def _open_cache(self, device: torch.device) -> None:
         """Cache the features, within the memory that the run may take."""
         self.model.backbone.to(device)

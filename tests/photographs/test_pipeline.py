@@ -1,5 +1,6 @@
 """The run from end to end on coloured squares."""
 
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from simzss.data.feature_cache import FeatureCache
 from simzss.errors import UserError
 from simzss.evaluation.runner import evaluate_benchmark
 from simzss.io.records import write_json
@@ -15,7 +17,7 @@ from simzss.photographs import training
 from simzss.photographs.evaluation import CONTEXT
 from simzss.photographs.pipeline import Findings, claim_folder, run_photographs
 from simzss.photographs.record import draw_mentions, draw_pictures, gather_figures, summary_table
-from simzss.photographs.training import Trainings
+from simzss.photographs.training import Trainings, make_concept_table
 from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
@@ -129,3 +131,10 @@ def test_a_changed_base_of_the_recipe_is_another_run(trainings: Trainings, proto
     base.write_text(base.read_text("utf-8").replace("views: 1", "views: 2"), "utf-8")
     with pytest.raises(UserError, match="holds a run with other settings"):
         claim_folder(trainings, protocol)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_training_that_has_ended_holds_no_features(trainings: Trainings) -> None:
+    make_concept_table(trainings, Concepts())
+    training.train_variant(trainings, "simzss", seed=0)
+    assert not [each for each in gc.get_objects() if isinstance(each, FeatureCache)]
