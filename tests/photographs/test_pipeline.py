@@ -137,4 +137,4 @@ def test_a_changed_base_of_the_recipe_is_another_run(trainings: Trainings, proto
 def test_a_training_that_has_ended_holds_no_features(trainings: Trainings) -> None:
     make_concept_table(trainings, Concepts())
     training.train_variant(trainings, "simzss", seed=0)
-    assert not [each for each in gc.get_objects() if isinstance(each, FeatureCache)]
+    assert not [each for each in gc.get_objects() if type(each) is FeatureCache]
