@@ -31,7 +31,7 @@ EVAL_ON := --data-root $(DEMO)/world --benchmarks $(DEMO)/world/demo.yaml \
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo photographs data-coco train eval bench test test-all test-minimum check format clean
+.PHONY: help demo photographs data-coco train eval bench test test-all test-minimum check docs format clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ check: $(READY) ## formatter, linter, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY) ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(READY) ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import ModelCard, ModelHubMixin
@@ -21,14 +22,17 @@ from simzss.model_folder import (
     BACKBONE,
     BANK,
     CONFIG,
+    PROTOCOL,
     SCHEMA,
     TOKENIZER,
     WEIGHTS,
     ModelConfig,
     SavedConfig,
+    SavedProtocol,
     check_tensors,
     make_objective,
     read_config,
+    read_protocol,
     read_tensors,
     write_tensors,
 )
@@ -54,6 +58,7 @@ class AlignedModel(nn.Module, ModelHubMixin):
 
     Attributes:
         bank: The concepts it was trained with, if any.
+        protocol: The segmentation protocol it is to be used with, if any; `simzss.segmentation.protocol` reads it.
         carries_backbone: Whether a frozen backbone is saved beside the model, not named only.
 
     Raises:
@@ -79,6 +84,7 @@ class AlignedModel(nn.Module, ModelHubMixin):
         )
         self.objective = objective
         self.bank: ConceptBank | None = None
+        self.protocol: dict[str, Any] | None = None
         self.carries_backbone = False
         self.patch_size = self.backbone.patch_size
         self.pixel_mean = self.backbone.pixel_mean
@@ -171,6 +177,8 @@ class AlignedModel(nn.Module, ModelHubMixin):
         write_json(partial / CONFIG, saved)
         if self.bank is not None:
             self.bank.save(partial / BANK)
+        if self.protocol is not None:
+            write_json(partial / PROTOCOL, SavedProtocol(self.protocol, SCHEMA))
         if isinstance(self.tokenizer, T5Tokenizer):
             (partial / TOKENIZER).write_text(self.tokenizer.to_json())
         shutil.rmtree(folder, ignore_errors=True)
@@ -290,6 +298,8 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
         raise UserError(f"{folder} was trained on other weights of {saved.backbone.name}: give those weights")
     if (folder / BANK).is_file():
         model.bank = ConceptBank.load(folder / BANK)
+    if (folder / PROTOCOL).is_file():
+        model.protocol = read_protocol(folder)
     return model.eval()
 
 

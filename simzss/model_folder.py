@@ -1,8 +1,9 @@
 """A saved model is a folder: its files, how they are read, and what is refused.
 
 `model.safetensors` holds all but a frozen ViT, `config.json` how to build the model and the hash of the backbone's
-weights, `bank.json` the concepts it was trained with and, beside a pretrained T5, `tokenizer.json` its tokenizer. A
-model that carries its backbone has that in `backbone.safetensors`. No pickle anywhere.
+weights, `bank.json` the concepts it was trained with, `protocol.json` how it is to be used, where its recipe says so,
+and, beside a pretrained T5, `tokenizer.json` its tokenizer. A model that carries its backbone has that in
+`backbone.safetensors`. No pickle anywhere.
 """
 
 from collections.abc import Mapping
@@ -21,9 +22,9 @@ from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives.base import Objective, registered
 
 WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
-BACKBONE = "backbone.safetensors"
+BACKBONE, PROTOCOL = "backbone.safetensors", "protocol.json"
 SCHEMA = 1
-"""Of `config.json`."""
+"""Of `config.json` and `protocol.json`."""
 
 
 @configuration
@@ -50,6 +51,15 @@ class SavedConfig(ModelConfig):
     """Of this file; those saved before it was counted are read as they are."""
 
 
+@configuration
+class SavedProtocol:
+    """What `protocol.json` holds."""
+
+    protocol: dict[str, Any]
+    """The keys and values of a `simzss.segmentation.protocol.SegmentationProtocol`."""
+    schema: int
+
+
 def read_config(folder: Path) -> SavedConfig:
     """How to build a saved model.
 
@@ -60,6 +70,15 @@ def read_config(folder: Path) -> SavedConfig:
         if not (folder / name).is_file():
             raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
     return load_json(SavedConfig, folder / CONFIG, "simzss fit", SCHEMA)
+
+
+def read_protocol(folder: Path) -> dict[str, Any]:
+    """The protocol that a saved model states as its own.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    return load_json(SavedProtocol, folder / PROTOCOL, "simzss fit", SCHEMA).protocol
 
 
 def make_objective(config: ModelConfig, where: str) -> Objective:

@@ -16,7 +16,9 @@ def app(  # noqa: PLR0913  # one argument per option
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to serve at")] = 7860,
     max_megapixels: Annotated[int, typer.Option(min=1, max=100, help="of a photograph")] = 20,
     max_megabytes: Annotated[int, typer.Option(min=1, help="of an upload")] = 20,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "simzss",
+    protocol: Annotated[
+        str | None, typer.Option(help="a protocol's name, or a YAML file  [default: what the model states, or simzss]")
+    ] = None,
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.AUTOMATIC,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
     download: Annotated[bool, typer.Option("--download", help="fetch the model from the Hugging Face hub")] = False,

@@ -20,7 +20,7 @@ from simzss.model import AlignedModel, load_model
 from simzss.predict.classes import BACKGROUND, ClassWords, read_classes
 from simzss.segmentation.exported import BakedSegmenter, deviation
 from simzss.segmentation.label_map import ClassEmbeddings
-from simzss.segmentation.protocol import load_protocol
+from simzss.segmentation.protocol import SegmentationProtocol, load_protocol, stated_protocol
 from simzss.segmentation.resize import Size
 from simzss.segmentation.segmenter import Segmenter
 
@@ -43,7 +43,12 @@ def export(  # one argument per option
         float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
     ] = None,
     background: Annotated[str | None, typer.Option(help='words of a background, with id 0, e.g. "wall, sky"')] = None,
-    protocol: Annotated[str, typer.Option(help="whose prompts embed the classes: a name, or a YAML file")] = "simzss",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="whose prompts embed the classes: a name or a YAML  [default: what the model states, or simzss]"
+        ),
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="HEIGHTxWIDTH in pixels, for runtimes that want it fixed  [default: free]")
     ] = None,
@@ -63,7 +68,8 @@ def export(  # one argument per option
     check_writable(output)
     model = load_model(find_model(checkpoint, download=download), download=download)
     fixed = None if size is None else _fixed(size, model.patch_size)
-    baked = _baked(model, words, protocol)
+    settings = stated_protocol(model.protocol) if protocol is None else load_protocol(protocol)
+    baked = _baked(model, words, settings)
     shown = words.names if threshold is None else (BACKGROUND, *words.names)
     facts = {
         "classes": shown,
@@ -72,7 +78,7 @@ def export(  # one argument per option
         "patch_size": model.patch_size,
         "opset": OPSET if output.suffix == ".onnx" else None,
         "size": "free" if fixed is None else [fixed.height, fixed.width],
-        "protocol": protocol,
+        "protocol": settings.name,
         "backbone": model.backbone.config.name,
         "backbone_hash": model.backbone.fingerprint(),
         "simzss": __version__,
@@ -86,9 +92,9 @@ def export(  # one argument per option
     )
 
 
-def _baked(model: AlignedModel, words: ClassWords, protocol: str) -> BakedSegmenter:
+def _baked(model: AlignedModel, words: ClassWords, protocol: SegmentationProtocol) -> BakedSegmenter:
     """The module to export."""
-    vocabulary = Segmenter(model, load_protocol(protocol)).class_embeddings(words.words)
+    vocabulary = Segmenter(model, protocol).class_embeddings(words.words)
     first = 0 if words.threshold is None else 1
     return BakedSegmenter(
         model, ClassEmbeddings(vocabulary.queries, vocabulary.class_ids + first, words.threshold)

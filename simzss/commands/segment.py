@@ -42,7 +42,9 @@ def segment(  # noqa: PLR0913  # one argument per option
     heatmap: Annotated[bool, typer.Option("--heatmap", help="draw where each class scores how much, too")] = False,
     json: Annotated[Path | None, typer.Option(help="write areas and scores of all images to this file")] = None,
     coco: Annotated[Path | None, typer.Option(help="write all masks to this file, in COCO's format")] = None,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "simzss",
+    protocol: Annotated[
+        str | None, typer.Option(help="a protocol's name, or a YAML file  [default: what the model states, or simzss]")
+    ] = None,
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.AUTOMATIC,
     batch_size: Annotated[int | None, typer.Option(min=1, help="windows at once; speed and memory only")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",

@@ -144,6 +144,9 @@ def settings_that_differ(first: Run, second: Run) -> list[str]:
     told = []
     for group in ("protocol", "code"):
         before, after = (to_plain(getattr(run.results, group)) or {} for run in (first, second))
+        if not (before and after):  # label maps from files have no protocol
+            told += [f"{group}: one of the runs scores label maps, which have none"] if before or after else []
+            continue
         told += [
             f"{group} {key}: {before.get(key)} / {after.get(key)}"
             for key in before | after

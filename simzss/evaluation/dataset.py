@@ -166,7 +166,10 @@ def read_mask(path: Path, bits: int) -> Raw:
 
 
 def read_ahead(read: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Apply `read` to items in background threads, a few items ahead of whoever takes the results, in order."""
+    """Apply `read` to items in background threads, a few items ahead of whoever takes the results, in order.
+
+    The items themselves come from this thread: what is costly to make is made beside what the threads do with it.
+    """
     remaining = iter(items)
     with ThreadPoolExecutor(threads) as pool:
         pending: deque[Future[Result]] = deque(pool.submit(read, item) for item in islice(remaining, 4 * threads))

@@ -94,9 +94,9 @@ class BatchRun:
         """Segment images in their order; where the results of those are that could be read, now or before."""
         results: list[ResultFiles] = []
         waiting: list[ResultFiles] = []
-        for result in self.model.stream_words(self._unfinished(images, results, waiting), self.words):
-            files = waiting.pop(0)
-            files.write(result)
+        segmented = self.model.stream_words(self._unfinished(images, results, waiting), self.words)
+        to_write = ((waiting.pop(0), result) for result in segmented)
+        for files, result in read_ahead(_written, to_write, threads=1):  # beside the backbone's next images
             self.watch.advance()
             if tell:
                 self.watch.tell(_shares(files.source, result))
@@ -162,6 +162,13 @@ class BatchRun:
     def _skip(self, error: UserError) -> None:
         self.problems.append(str(error))
         self.watch.skip(str(error))
+
+
+def _written(segmented: tuple[ResultFiles, Segmentation]) -> tuple[ResultFiles, Segmentation]:
+    """The same, once its files are there."""
+    files, result = segmented
+    files.write(result)
+    return segmented
 
 
 def _shares(source: str, result: Segmentation) -> str:

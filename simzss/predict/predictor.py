@@ -30,7 +30,7 @@ from simzss.predict.inputs import ImageSource, read_pixels
 from simzss.predict.result import ScoreGrid, Segmentation
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.prompts import fill, templates
-from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
+from simzss.segmentation.protocol import SegmentationProtocol, load_protocol, stated_protocol
 from simzss.segmentation.resize import Size, resize, target_size
 from simzss.segmentation.segmenter import PreparedImage, Segmenter
 
@@ -46,7 +46,7 @@ Background = str | Sequence[str] | float | int | None
 def load(
     model: str | Path,
     *,
-    protocol: str | Path | SegmentationProtocol = "simzss",
+    protocol: str | Path | SegmentationProtocol | None = None,
     device: str = "",
     batch_size: int | None = None,
     precision: str = Precision.AUTOMATIC,
@@ -57,7 +57,7 @@ def load(
     Args:
         model: Its folder, or with `download` its name on the Hugging Face hub.
         protocol: From pixels and words to labels: a name of `configs/protocol`, a YAML file, or the
-            settings themselves.
+            settings themselves; None for those that the model states, or `simzss` where it states none.
         device: `cpu`, `cuda`, `cuda:1` ...; the best there is if empty.
         batch_size: Windows that go through the backbone together; changes speed and memory only.
         precision: `automatic`, `float32` or `bfloat16`, of the backbone; all after it is always float32.
@@ -70,10 +70,11 @@ def load(
         raise UserError(f"batch_size {batch_size} must be at least 1")
     if precision not in set(Precision):
         raise UserError(f"precision {precision!r} is none of {', '.join(Precision)}")
-    settings = protocol if isinstance(protocol, SegmentationProtocol) else load_protocol(protocol)
+    settings = load_protocol(protocol) if isinstance(protocol, str | Path) else protocol
     place = pick_device(device)
     windows = batch_size or BATCH_SIZE.get(place.type, BATCH_SIZE_ELSEWHERE)
     aligned = load_model(find_model(model, download=download), download=download).to(place)
+    settings = settings or stated_protocol(aligned.protocol)
     return Predictor(aligned, Segmenter(aligned, settings, windows, Precision(precision).is_half(place)))
 
 

@@ -5,11 +5,13 @@ they stand in one file per protocol (`configs/protocol/*.yaml`), are read strict
 The defaults are those of TCL (Cha et al., 2023), which SimZSS follows, as far as they do not depend on TCL's own model.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from simzss.errors import UserError
-from simzss.io.config import NonNegative, Positive, configuration, load_yaml
+from simzss.io.config import NonNegative, Positive, configuration, from_mapping, load_yaml
 from simzss.io.named_configs import Kind, find_config
 
 
@@ -65,6 +67,10 @@ class PamrGrid(StrEnum):
     """One cell per pixel of the window, as in Talk2DINO."""
 
 
+USUAL = "simzss"
+"""The protocol of a model that states none."""
+
+
 @configuration
 class SegmentationProtocol:
     """From a photograph to a label map."""
@@ -117,3 +123,14 @@ def load_protocol(name: str | Path) -> SegmentationProtocol:
     """
     path = find_config(Kind.PROTOCOL, name)
     return load_yaml(SegmentationProtocol, path, name=path.stem)
+
+
+def stated_protocol(content: Mapping[str, Any] | None) -> SegmentationProtocol:
+    """The protocol that a saved model states (its `protocol.json`), or the usual one where it states none.
+
+    Raises:
+        UserError: If it has a key or value that no protocol has.
+    """
+    if content is None:
+        return load_protocol(USUAL)
+    return from_mapping(SegmentationProtocol, content, "the model's protocol.json")

@@ -23,6 +23,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from simzss.data.datamodule import CaptionData
 from simzss.errors import UserError
 from simzss.io.config import from_mapping
+from simzss.segmentation.protocol import load_protocol
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
 from simzss.training.checkpoints import WholeCheckpoints, newest
 from simzss.training.module import Alignment
@@ -89,6 +90,9 @@ class FitCLI(LightningCLI):
             type=PositiveFloat | None,
             default=None,
             help="GB that the tensors of each process may take on its GPU; does not change the result.",
+        )
+        parser.add_argument(
+            "--protocol", type=str | None, default=None, help="Protocol that the saved model states as its own."
         )
         parser.add_argument("--compile", type=bool, default=False, help="Compile the blocks of the text encoder.")
         parser.add_argument("--tensorboard", type=bool, default=False, help="Log for TensorBoard too.")
@@ -178,6 +182,8 @@ def _fit(cli: FitCLI) -> Path:
     checkpoint = newest(run / "checkpoints")
     if checkpoint and not cli.config.resume:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
+    if cli.config.protocol is not None:
+        cli.model.model.protocol = asdict(load_protocol(cli.config.protocol))
     _keep_config(cli, run / "config.yaml", resumed=checkpoint is not None)
     cli.model.max_memory = cli.config.max_memory
     if cli.config.compile:

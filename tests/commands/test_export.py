@@ -16,6 +16,9 @@ from PIL import Image
 from simzss.cli import run
 from simzss.commands import export_model
 from simzss.errors import UserError
+from simzss.objectives.base import Objective
+from simzss.objectives.clippy import CLIPpy
+from simzss.objectives.pacl import PACL
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 from tests.segmentation.tiny_model import tiny_model
@@ -68,6 +71,20 @@ def test_cosines_are_the_models(exported: Path, size: tuple[int, int]) -> None:
     expected = torch.einsum("brcd,kd->bkrc", patches, classes)
     np.testing.assert_allclose(similarity, expected.numpy(), atol=1e-4)
     assert labels.shape == (1, *size)
+
+
+@pytest.mark.parametrize("objective", [PACL(16, 24), CLIPpy(16, 24)], ids=["PACL", "CLIPpy"])
+def test_the_patches_of_the_other_methods_are_in_the_graph(objective: Objective, tmp_path: Path) -> None:
+    """Their heads change the patches, and CLIPpy's backbone is its own."""
+    model, output = tiny_model(objective), tmp_path / "model.onnx"
+    model.save(tmp_path / "model")
+    run(["export", str(tmp_path / "model"), "--classes", CLASSES, "--output", str(output), "--protocol", "tcl"])
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), dtype=np.uint8)
+    similarity, _ = onnxruntime.InferenceSession(output).run(None, {"pixels": pixels})
+    patches = model.embed_patches(model.backbone.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2)))
+    classes = Segmenter(model, load_protocol("tcl")).class_embeddings(["cat", "wooden floor", "sky"]).queries
+    assert patches.shape[-1] == classes.shape[-1] == 24
+    np.testing.assert_allclose(similarity, torch.einsum("brcd,kd->bkrc", patches, classes).numpy(), atol=1e-4)
 
 
 def test_the_example_of_the_docs_runs_without_this_package(exported: Path, tmp_path: Path) -> None:

@@ -106,3 +106,10 @@ def test_results_without_their_counts_or_with_other_classes_are_refused(tmp_path
 def test_other_settings_are_told(tmp_path: Path) -> None:
     runs = [load_run(write_run(tmp_path / str(crop), some_counts(0, 0.7), crop=crop)) for crop in (224, 448)]
     assert settings_that_differ(*runs) == ["protocol crop: 224 / 448"]
+
+
+def test_label_maps_from_files_have_no_protocol_to_differ_in(tmp_path: Path) -> None:
+    model, maps = (load_run(write_run(tmp_path / name, some_counts(0, 0.7))) for name in ("model", "maps"))
+    maps = replace(maps, results=replace(maps.results, protocol=None))
+    assert settings_that_differ(maps, maps) == []
+    assert settings_that_differ(model, maps) == ["protocol: one of the runs scores label maps, which have none"]

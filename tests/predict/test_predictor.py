@@ -1,6 +1,6 @@
 """The one line: its labels are those of the segmenter, and it computes no more than it must."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import simzss
 from simzss.errors import UserError
 from simzss.model import load_model
 from simzss.predict.predictor import Predictor
-from simzss.segmentation.protocol import BackgroundRule, SegmentationProtocol, TemplateSet
+from simzss.segmentation.protocol import BackgroundRule, SegmentationProtocol, TemplateSet, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
 Pixels = UInt8[np.ndarray, "height width 3"]
@@ -40,6 +40,22 @@ def test_labels_are_those_of_the_segmenter(
     assert len(np.unique(expected)) > 1
     np.testing.assert_array_equal(result.labels, expected)
     assert result.classes == ("cat", "sofa", "wooden floor")
+
+
+def test_a_model_is_used_as_it_states_unless_told_otherwise(
+    folder: Path, protocol: SegmentationProtocol, tmp_path: Path
+) -> None:
+    assert simzss.load(folder, device="cpu").segmenter.protocol == load_protocol("simzss")
+    saved = load_model(folder)
+    saved.protocol = asdict(protocol)
+    saved.save(tmp_path / "model")
+    assert simzss.load(tmp_path / "model", device="cpu").segmenter.protocol == protocol
+    assert simzss.load(tmp_path / "model", protocol="tcl", device="cpu").segmenter.protocol.name == "tcl"
+    stated = tmp_path / "model" / "protocol.json"
+    for content, told in ((stated.read_text().replace("crop", "corp"), "unknown key 'corp'"), ("[", "is damaged")):
+        stated.write_text(content)
+        with pytest.raises(UserError, match=told):
+            simzss.load(tmp_path / "model", device="cpu")
 
 
 def test_a_background_by_threshold_and_by_words(

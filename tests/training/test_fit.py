@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from simzss.errors import UserError
 from simzss.model import load_model
+from simzss.segmentation.protocol import load_protocol
 from simzss.training import fit as training
 from simzss.training.callbacks import Export, read_metrics
 from tests.corpus import NAMES, Corpus
@@ -52,6 +54,11 @@ def test_a_run_leaves_all_that_is_promised(fit: Run) -> None:
     model = load_model(run / "model")
     assert model.bank is not None
     assert model.bank.names == NAMES
+
+
+def test_the_model_states_its_protocol(fit: Run) -> None:
+    assert load_model(fit("--protocol=demo") / "model").protocol == asdict(load_protocol("demo"))
+    assert load_model(fit(name="silent") / "model").protocol is None
 
 
 def test_what_is_logged_now_and_then_is_what_is_logged_always(fit: Run) -> None:
@@ -204,6 +211,7 @@ CHANGES_THE_RESULT = (
         (["--seed_everything=-3"], "seed_everything is -3"),
         (["--checkpoint_every=0"], "checkpoint_every"),
         (["--max_memory=-1"], "max_memory"),
+        (["--protocol=tlc"], "no protocol configuration 'tlc'"),
         (["--data.workers=-1"], "data.workers is -1"),
         (["--trainer.precision=16-mixed"], "trainer.precision"),
         (["--trainer.strategy=some.Strategy"], "trainer.strategy"),

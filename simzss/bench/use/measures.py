@@ -4,9 +4,10 @@ Random weights, drawn photographs. Seconds are those of the processors, all thre
 adds nothing to them, so two of them can be compared on a busy machine.
 """
 
-import io
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,13 +16,17 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from simzss.bench.evaluation.timings import random_segmenter
-from simzss.devices import pick_device
+from simzss.devices import Precision, pick_device
+from simzss.predict.batch_run import BatchRun, Observer
+from simzss.predict.classes import read_classes
 from simzss.predict.predictor import Predictor
+from simzss.predict.sources import find_sources
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
 CLASSES = ["cat", "sofa|couch", "wooden floor", "wall", "window"]
 WIDTH, HEIGHT = 640, 480
+SILENT = Observer(lambda _: None, lambda: None, lambda _: None, lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -41,16 +46,18 @@ class OwnWork:
 
 @dataclass(frozen=True)
 class Batching:
-    """Wall-clock seconds for the same photographs."""
+    """Wall-clock seconds from the same files to label maps and overlays."""
 
     one_by_one: float
-    streamed: float
+    """By `segment` and `save` in turn."""
+    together: float
+    """As a folder, as `simzss segment` does it: read before, and written behind, the backbone."""
     photographs: int
 
     @property
     def gain(self) -> float:
         """How many times the photographs per second."""
-        return self.one_by_one / self.streamed
+        return self.one_by_one / self.together
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,14 @@ class Memory:
     photographs: int
 
 
-def random_predictor(backbone: str, device: str, batch_size: int, window: int = 448) -> Predictor:
+def random_predictor(
+    backbone: str, device: str, batch_size: int, window: int = 448, precision: Precision = Precision.FLOAT32
+) -> Predictor:
     """A model of random weights with our protocol, if for windows of another size."""
-    model = random_segmenter(backbone, pick_device(device)).model
+    place = pick_device(device)
+    model = random_segmenter(backbone, place).model
     protocol = replace(load_protocol("simzss"), short_side=window, crop=window, stride=window // 2)
-    return Predictor(model, Segmenter(model, protocol, batch_size))  # type: ignore[arg-type]  # an aligned model
+    return Predictor(model, Segmenter(model, protocol, batch_size, precision.is_half(place)))  # type: ignore[arg-type]  # an aligned model
 
 
 def measure_own_work(model: Predictor, repetitions: int) -> OwnWork:
@@ -87,21 +97,22 @@ def measure_own_work(model: Predictor, repetitions: int) -> OwnWork:
     return OwnWork(min(whole), min(forward))
 
 
-def measure_batching(model: Predictor, photographs: int, at_once: int = 8) -> Batching:
-    """Files one by one and as a stream, some photographs of each in turn, so that a busy machine slows both alike."""
+def measure_batching(model: Predictor, photographs: int, folder: Path, at_once: int = 20) -> Batching:
+    """Files one by one and as a folder, some photographs of each in turn, so that a busy machine slows both alike."""
     model.segment(drawn(0), CLASSES)
-    single, streamed = 0.0, 0.0
+    single, together = 0.0, 0.0
     for start in range(0, photographs, at_once):
-        files = [jpeg(index) for index in range(start, min(start + at_once, photographs))]
+        part = folder / str(start)
+        files = write_jpegs(part / "photographs", range(start, min(start + at_once, photographs)))
         began = time.perf_counter()
-        for file in files:
-            model.segment(Image.open(file), CLASSES)
+        for path in files:
+            model.segment(path, CLASSES).save(part / "single", path.stem)
         between = time.perf_counter()
-        for _ in model.stream((Image.open(file) for file in files), CLASSES):
-            pass
-        streamed += time.perf_counter() - between
+        run = BatchRun(model, read_classes(CLASSES), part / "together", "bench", (), SILENT)
+        run.segment(find_sources([str(part / "photographs")], part / "together"))
+        together += time.perf_counter() - between
         single += between - began
-    return Batching(single, streamed, photographs)
+    return Batching(single, together, photographs)
 
 
 def measure_memory(model: Predictor, photographs: int) -> Memory:
@@ -119,8 +130,10 @@ def drawn(seed: int) -> UInt8[np.ndarray, "height width 3"]:
     return np.array(Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
 
 
-def jpeg(seed: int) -> io.BytesIO:
-    """The same as a file."""
-    file = io.BytesIO()
-    Image.fromarray(drawn(seed)).save(file, "JPEG", quality=90)
-    return file
+def write_jpegs(folder: Path, seeds: Iterable[int]) -> list[Path]:
+    """The same as files."""
+    folder.mkdir(parents=True)
+    paths = [folder / f"{seed:04}.jpg" for seed in seeds]
+    for path in paths:
+        Image.fromarray(drawn(int(path.stem))).save(path, quality=90)
+    return paths
