@@ -36,7 +36,7 @@ PROBES = (Probe.PROTOTYPES, Probe.COSINE)
 SIDE, TOGETHER = 224, 64
 """Pixels of a side of a photograph to retrieve, and how many are embedded at a time."""
 
-Scores = dict[str, dict[str, list[Score]]]
+AnswerScores = dict[str, dict[str, list[Score]]]
 """By question and name of the class vectors (`row/token`, or a probe), seed by seed."""
 Vectors = dict[str, dict[str, ClassEmbeddings]]
 """By name and seed (`name@seed`), then by the key of a benchmark."""
@@ -57,7 +57,7 @@ def score_all(
     asked: Sequence[Question],
     learnt_on: Mapping[str, Split],
     main: Container[str],
-) -> Scores:
+) -> AnswerScores:
     """The scores of all; those of the main rows and the probes a second time, with the context of the image.
 
     Args:
@@ -79,7 +79,7 @@ def score_all(
     twice = {name.replace("@", f"{IN_CONTEXT}@"): each for name, each in first.vectors.items() if _row(name) in main}
     looks = [(_segmenter(group.model, protocol), group.vectors) for group in groups.values()]
     looks.append((_segmenter(first.model, replace(protocol, image_context=CONTEXT)), twice))
-    scores: Scores = {}
+    scores: AnswerScores = {}
     for segmenter, vectors in looks:
         for question, by_name in answer(segmenter, asked, vectors).items():
             for name, score in by_name.items():

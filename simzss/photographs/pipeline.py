@@ -17,7 +17,7 @@ from simzss.diagnostics.retrieval import Recall
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.io.files import write_atomically
-from simzss.photographs.evaluation import FREE, PROBES, Scores, retrieve, score_all
+from simzss.photographs.evaluation import FREE, PROBES, AnswerScores, retrieve, score_all
 from simzss.photographs.material import Split, coco_split, heldout_pairs, voc_split
 from simzss.photographs.scores import questions
 from simzss.photographs.training import Trainings, count_mentions, make_concept_table, train_free_vectors, train_variant
@@ -45,7 +45,7 @@ class Findings:
     photographs: Photographs
     models: dict[str, list[Path]]
     """Saved models by row, seed by seed."""
-    scores: Scores
+    scores: AnswerScores
     recalls: dict[str, list[Recall]]
     """Of the held-back photographs, by row, seed by seed."""
     mentions: dict[str, int]
