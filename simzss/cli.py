@@ -27,9 +27,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("simzss.training.fit:fit", "train a model as a YAML of configs/train says"),
     "evaluate": ("simzss.commands.evaluate:evaluate", "score a model on zero-shot segmentation benchmarks"),
     "calibrate": ("simzss.commands.calibrate:calibrate", "choose the background threshold on a training split"),
+    "audit": ("simzss.commands.audit:audit_model", "what a score owes to words and to the background rule"),
     "compare": (
         "simzss.commands.compare_runs:compare",
-        "two evaluations side by side, or the methods of several demos",
+        "evaluations or wordings side by side, or the methods of several demos",
     ),
     "segment": ("simzss.commands.segment:segment", "segment photographs into classes given by name"),
     "app": ("simzss.commands.app:app", "a page in the browser: drop a photograph, type words"),
@@ -45,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "tell whether a frozen backbone suits the method, before any text",
     ),
     "data check": ("simzss.commands.check_data:data_check", "which benchmarks are ready, and how to get the others"),
+    "data render": ("simzss.commands.render_data:data_render", "a file of instances in COCO's format as a benchmark"),
     "bench concepts": (
         "simzss.bench.concepts.command:bench_concepts",
         "measure speed and quality of concept extraction",

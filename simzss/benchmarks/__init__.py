@@ -1,4 +1,4 @@
-"""The eight benchmarks as data, one YAML each: where images and masks lie, what mask values and classes are called.
+"""Benchmarks as data, one YAML each: where images and masks lie, what mask values and classes are called.
 
 On the ground floor, since two rooms read it: the concept bank takes the class names, `simzss.evaluation` all of it.
 """
@@ -10,11 +10,13 @@ from typing import Any
 import yaml
 
 EIGHT = ("voc20", "context59", "coco_stuff", "cityscapes", "ade20k", "voc21", "context60", "coco_object")
-"""The packaged benchmarks in the order papers print them: without background first, then with it."""
+"""The benchmarks of the field, in the order papers print them: without background first, then with it."""
+FURTHER = ("coco_panoptic", "context459", "ade20k_847", "camvid")
+"""Further packaged ones: asked for by name only, and no part of any bank of concepts."""
 
 
 def packaged_benchmark(key: str) -> Path:
-    """The file that describes one of the eight."""
+    """The file that describes one of the packaged benchmarks."""
     return Path(str(files(__name__).joinpath(f"{key}.yaml")))
 
 

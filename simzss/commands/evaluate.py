@@ -19,11 +19,12 @@ from simzss.distributed import join_processes, rank
 from simzss.errors import UserError
 from simzss.evaluation.check import present_benchmarks
 from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.mentions import count_mentions, save_plot
 from simzss.evaluation.pictures import save_overlays
 from simzss.evaluation.predictions import IDS, SavedPredictions
 from simzss.evaluation.provenance import claim, describe_run, settings_of
 from simzss.evaluation.report import REPORT, write_results
-from simzss.evaluation.results import ScoredModel, ScorerSettings, results_of, with_earlier
+from simzss.evaluation.results import EvaluationResults, ScoredModel, ScorerSettings, results_of, with_earlier
 from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.scored_model import load_scored
@@ -66,6 +67,9 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     pamr: Annotated[bool | None, typer.Option(help="refine with PAMR, or not  [default: the protocol's]")] = None,
     bottom_up: Annotated[bool, typer.Option("--bottom-up", help="group patches without any text, too")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="images per benchmark, evenly spread")] = None,
+    concepts: Annotated[
+        Path | None, typer.Option(help="concept table of the training captions: IoU by mentions, with a plot")
+    ] = None,
     output: Annotated[Path, typer.Option(help="folder for the results; an interrupted run in it continues")],
     overlays: Annotated[int, typer.Option(min=0, help="images per benchmark to draw")] = 0,
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.FLOAT32,
@@ -101,9 +105,26 @@ def evaluate(  # noqa: PLR0913  # one argument per option
         return
     jaccards = {each.key: read_groups(output, each).jaccard for each in chosen} if bottom_up else {}
     results = with_earlier(output, results_of(run, counted, time.perf_counter() - started, jaccards))
+    results = _with_mentions(results, chosen, concepts) if concepts else results
     write_results(output, results)
     pictures = save_overlays(scored.scorer, chosen, data_root, output, overlays) if overlays else []
+    pictures += _draw_mentions(results, chosen, output) if concepts else []
     print_scores(results, [output / REPORT, *pictures])
+
+
+def _with_mentions(results: EvaluationResults, chosen: Sequence[Benchmark], table: Path) -> EvaluationResults:
+    own = {each.key: results.benchmarks[each.key].by_mentions(count_mentions(table, each.names)) for each in chosen}
+    return replace(results, benchmarks=results.benchmarks | own)
+
+
+def _draw_mentions(results: EvaluationResults, chosen: Sequence[Benchmark], output: Path) -> list[Path]:
+    """One picture for every benchmark with mentions."""
+    pictures = []
+    for key in [each.key for each in chosen]:
+        scores, path = results.benchmarks[key], output / f"mentions_{key}.png"
+        if scores.mentions:
+            pictures.append(save_plot({"IoU": scores.class_iou}, scores.mentions.times, scores.title, path))
+    return pictures
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from simzss.io.named_configs import Kind, find_config
 from simzss.io.records import write_json
 from simzss.photographs.material import Material
 from simzss.photographs.pipeline import run_photographs
-from simzss.photographs.record import draw_mentions, draw_pictures, gather_figures, summary_table
+from simzss.photographs.record import draw_pictures, draw_plot, gather_figures, summary_table
 from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN
 from simzss.segmentation.protocol import load_protocol
@@ -53,7 +53,7 @@ def photographs(  # noqa: PLR0913  # one argument per option
     findings = run_photographs(trainings, settings)
     results = gather_figures(findings)
     write_json(output / "results.json", results)
-    draw_mentions(results, output / "mentions.png")
+    draw_plot(results, output / "mentions.png")
     draw_pictures(findings, settings, output / "photographs.png")
     console = Console()
     console.print(summary_table(results))

@@ -1,16 +1,15 @@
 """Image-caption retrieval: does the global loss work?
 
 Recall at k in both directions, as the field reports it: a caption finds its photograph among the k nearest of all
-photographs; a photograph finds any of its captions among the k nearest of all captions. Counted by torchmetrics.
+photographs; a photograph finds any of its captions among the k nearest of all captions.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torchmetrics.functional.retrieval import retrieval_hit_rate
 
 AT = (1, 5, 10)
 
@@ -31,9 +30,10 @@ def recall(
     return Recall(_hit_rates(similarity.T, belongs.T, at), _hit_rates(similarity, belongs, at))
 
 
-def _hit_rates(scores: Float[Tensor, "queries items"], right: Tensor, at: Sequence[int]) -> dict[int, float]:
+def _hit_rates(
+    scores: Float[Tensor, "queries items"], right: Bool[Tensor, "queries items"], at: Sequence[int]
+) -> dict[int, float]:
     """Share of the queries that have a right item among the k with the highest scores."""
-    return {
-        k: float(torch.stack([retrieval_hit_rate(*row, top_k=k) for row in zip(scores, right, strict=True)]).mean())
-        for k in at
-    }
+    nearest = scores.topk(min(max(at), scores.shape[1]), dim=1).indices
+    hit = right.gather(1, nearest)
+    return {k: float(hit[:, :k].any(dim=1).float().mean()) for k in at}

@@ -1,28 +1,23 @@
-"""Two runs side by side: per class, and with an interval that says whether the difference could be luck.
+"""Runs side by side, or the wordings of one: per class, and with an interval that says whether it could be luck.
 
-The interval is a paired bootstrap over images: the same images are drawn, with replacement, for both runs, their counts
-added up and the scores taken as for a data set; the middle 95 % of the differences. A mean IoU is no mean over images,
-so that no simpler test applies.
+The interval is a paired bootstrap over images, the p-value corrected for the number of comparisons
+(`simzss.evaluation.bootstrap`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from simzss.errors import UserError
-from simzss.evaluation.counts import ImageCounts, read_shard
+from simzss.evaluation.bootstrap import Parts, class_iou, holm, paired_bootstrap, parts_of
+from simzss.evaluation.counts import ImageCounts, read_counts
+from simzss.evaluation.metrics import mean_over_classes
 from simzss.evaluation.results import EvaluationResults, load_results
 from simzss.io.config import configuration
 from simzss.io.records import to_plain
-
-DRAWS = 2000
-LEVEL = 95.0
-
-Parts = Int64[np.ndarray, "parts images classes"]
-"""Right, labelled and predicted pixels of every image and class."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +27,14 @@ class Run:
     folder: Path
     results: EvaluationResults
 
-    def images(self, key: str) -> list[ImageCounts]:
-        """The counts of every image of a benchmark, ordered by name.
+    def images(self, key: str, wording: str = "") -> list[ImageCounts]:
+        """The counts of every image of a benchmark, ordered by name; of the leading wording unless another is named.
 
         Raises:
             UserError: If they are not those that the results were made from.
         """
-        folder, expected = self.folder / "counts" / key, self.results.benchmarks[key].images
-        counts = [image for shard in sorted(folder.glob("*.parquet")) for image in read_shard(shard)]
+        folder = self.folder / "counts" / (f"{key}@{wording}" if wording else key)
+        expected, counts = self.results.benchmarks[key].images, list(read_counts(folder))
         if len(counts) != expected:
             raise UserError(f"{folder}: counts of {len(counts)} images, results of {expected}; delete it and evaluate")
         return sorted(counts, key=lambda image: image.stem)
@@ -47,20 +42,24 @@ class Run:
 
 @configuration
 class Comparison:
-    """A benchmark in two runs; fractions."""
+    """A benchmark, scored twice; fractions."""
 
     key: str
+    title: str
+    """Of what is compared with the first: a folder, or a wording."""
     names: tuple[str, ...]
     first: tuple[float | None, ...]
-    """IoU of every class in the first run; None where a class occurs nowhere."""
+    """IoU of every class in the first run, or under the leading wording; None where a class occurs nowhere."""
     second: tuple[float | None, ...]
     first_miou: float
     second_miou: float
     difference: float
-    """MIoU of the second run minus that of the first."""
+    """MIoU of the second minus that of the first."""
     low: float
     """Lower end of the interval of the difference."""
     high: float
+    p: float
+    """Corrected for the number of comparisons that were asked for together (Holm)."""
 
 
 def load_run(folder: Path) -> Run:
@@ -72,71 +71,84 @@ def load_run(folder: Path) -> Run:
     return Run(folder, load_results(folder))
 
 
-def compare_runs(first: Run, second: Run, seed: int = 0) -> list[Comparison]:
-    """Compare every benchmark that both runs evaluated on the same images.
+def compare_runs(first: Run, *others: Run, seed: int = 0) -> list[Comparison]:
+    """Compare every benchmark that the first run shares with another, on the same images.
 
     Raises:
         UserError: If there is none, or its description or its images differ.
     """
-    shared = [key for key in first.results.benchmarks if key in second.results.benchmarks]
-    if not shared:
-        raise UserError(f"{first.folder} and {second.folder} have no benchmark in common")
-    return [_compare(first, second, key, np.random.default_rng(seed)) for key in shared]
+    found = []
+    for other in others:
+        shared = [key for key in first.results.benchmarks if key in other.results.benchmarks]
+        if not shared:
+            raise UserError(f"{first.folder} and {other.folder} have no benchmark in common")
+        for key in shared:
+            _check_alike(first, other, key)
+            found.append(_compare(key, str(other.folder), first, first.images(key), other.images(key), seed))
+    return corrected(found)
 
 
-def _compare(first: Run, second: Run, key: str, rng: np.random.Generator) -> Comparison:
+def compare_wordings(run: Run, seed: int = 0) -> list[Comparison]:
+    """Compare every further wording of every benchmark of a run with the leading one.
+
+    Raises:
+        UserError: If the run has one wording only.
+    """
+    found = []
+    for key, scores in run.results.benchmarks.items():
+        leading = run.images(key)
+        further = [name for name in scores.wordings if (run.folder / "counts" / f"{key}@{name}").is_dir()]
+        found += [_compare(key, name, run, leading, run.images(key, name), seed) for name in further]
+    if not found:
+        raise UserError(f"{run.folder} holds one wording; give further --vocabulary there, or another folder here")
+    return corrected(found)
+
+
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with their p-values corrected for their number."""
+    pairs = zip(comparisons, holm([each.p for each in comparisons]), strict=True)
+    return [replace(each, p=p) for each, p in pairs]
+
+
+def _check_alike(first: Run, second: Run, key: str) -> None:
     if first.results.specs[key] != second.results.specs[key]:
         raise UserError(f"{key}: {first.folder} and {second.folder} evaluated other classes, masks or images under it")
-    images = [run.images(key) for run in (first, second)]
-    if [image.stem for image in images[0]] != [image.stem for image in images[1]]:
+    if [image.stem for image in first.images(key)] != [image.stem for image in second.images(key)]:
         raise UserError(f"{key}: {first.folder} and {second.folder} looked at different images; give both one --limit")
-    names = tuple(first.results.benchmarks[key].classes)
-    parts = [parts_of(counts, len(names)) for counts in images]
-    everything = np.ones((1, len(images[0])))
-    before, after = (class_iou(everything, part) for part in parts)
-    draws = rng.multinomial(len(images[0]), np.full(len(images[0]), 1 / len(images[0])), size=DRAWS)
-    differences = _means(class_iou(draws, parts[1])) - _means(class_iou(draws, parts[0]))
-    low, high = np.nanpercentile(differences, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    first_miou, second_miou = float(_means(before)[0]), float(_means(after)[0])
+
+
+def _compare(
+    key: str, title: str, run: Run, first: Sequence[ImageCounts], second: Sequence[ImageCounts], seed: int
+) -> Comparison:
+    names = tuple(run.results.benchmarks[key].classes)
+    return comparison_of(key, title, names, parts_of(first, len(names)), parts_of(second, len(names)), seed)
+
+
+def comparison_of(
+    key: str, title: str, names: tuple[str, ...], first: Parts, second: Parts, seed: int = 0
+) -> Comparison:
+    """Two sets of label maps of the same images side by side; the p-value is not corrected yet."""
+    everything = np.ones((1, first.shape[1]))
+    before, after = (class_iou(everything, part) for part in (first, second))
+    first_miou, second_miou = float(mean_over_classes(before)[0]), float(mean_over_classes(after)[0])
+    interval = paired_bootstrap(first, second, seed)
     return Comparison(
         key,
+        title,
         names,
         first=_known(before[0]),
         second=_known(after[0]),
         first_miou=first_miou,
         second_miou=second_miou,
         difference=second_miou - first_miou,
-        low=float(low),
-        high=float(high),
+        low=interval.low,
+        high=interval.high,
+        p=interval.p,
     )
 
 
 def _known(ious: Float64[np.ndarray, " classes"]) -> tuple[float | None, ...]:
     return tuple(None if np.isnan(iou) else float(iou) for iou in ious)
-
-
-def parts_of(images: Sequence[ImageCounts], classes: int) -> Parts:
-    """Right, labelled and predicted pixels by image and class."""
-    parts = np.zeros((3, len(images), classes), dtype=np.int64)
-    for index, image in enumerate(images):
-        right = image.truth == image.prediction
-        np.add.at(parts[0, index], image.truth[right], image.pixels[right])
-        np.add.at(parts[1, index], image.truth, image.pixels)
-        np.add.at(parts[2, index], image.prediction, image.pixels)
-    return parts
-
-
-def class_iou(draws: np.ndarray, parts: Parts) -> Float64[np.ndarray, "draws classes"]:
-    """IoU of every class when every image counts as often as a draw says."""
-    right, labelled, predicted = (draws.astype(np.float64) @ part for part in parts)
-    union = labelled + predicted - right
-    return np.divide(right, union, out=np.full_like(right, np.nan), where=union > 0)
-
-
-def _means(ious: Float64[np.ndarray, "draws classes"]) -> Float64[np.ndarray, " draws"]:
-    """Mean over the classes that occur in a draw."""
-    present = ~np.isnan(ious)
-    return np.where(present, ious, 0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
 
 
 def settings_that_differ(first: Run, second: Run) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int, Int64, Real
 from torch import Tensor
 
 from simzss.evaluation.labels import IGNORE
@@ -32,9 +32,11 @@ def contingency(
     prediction: Int[Tensor, "height width"], truth: Int[Tensor, "height width"], classes: int, groups: int
 ) -> Int64[Tensor, "classes groups"]:
     """Count the pixels of every pair of true class and predicted group, whatever the groups are."""
-    counted = truth != IGNORE
-    pairs = truth[counted].long() * groups + prediction[counted].long()
-    return torch.bincount(pairs, minlength=classes * groups).view(classes, groups)
+    rows = torch.where(
+        truth == IGNORE, classes, truth
+    ).long()  # ignored pixels have a row of their own, which is dropped
+    pairs = (rows * groups + prediction).flatten()
+    return torch.bincount(pairs, minlength=(classes + 1) * groups).view(classes + 1, groups)[:classes]
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,13 @@ class Scores:
 def scores_of(matrix: Counts) -> Scores:
     """All scores of a confusion matrix."""
     right, labelled, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)[: len(matrix)]
-    iou = _ratio(right, labelled + predicted - right)
+    iou = intersection_over_union(right, labelled, predicted)
     accuracy = _ratio(right, labelled)
     share = _ratio(labelled, np.full_like(labelled, labelled.sum()))
     return Scores(
-        miou=_mean(iou),
+        miou=float(mean_over_classes(iou)),
         pixel_accuracy=float(_ratio(right.sum(keepdims=True), labelled.sum(keepdims=True))[0]),
-        mean_accuracy=_mean(accuracy),
+        mean_accuracy=float(mean_over_classes(accuracy)),
         frequency_weighted_iou=float((share * np.nan_to_num(iou)).sum()),
         class_iou=iou,
         class_accuracy=accuracy,
@@ -68,12 +70,22 @@ def scores_of(matrix: Counts) -> Scores:
     )
 
 
-def _ratio(part: Int64[np.ndarray, " n"], whole: Int64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """Part / whole, NaN where the whole is nothing."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+def intersection_over_union(
+    right: Real[np.ndarray, "*sets classes"],
+    labelled: Real[np.ndarray, "*sets classes"],
+    predicted: Real[np.ndarray, "*sets classes"],
+) -> Float64[np.ndarray, "*sets classes"]:
+    """IoU of every class from its pixels; NaN where it is neither labelled nor predicted."""
+    return _ratio(right, labelled + predicted - right)
 
 
-def _mean(values: Float64[np.ndarray, " classes"]) -> float:
+def mean_over_classes(values: Float64[np.ndarray, "*sets classes"]) -> Float64[np.ndarray, "*sets"]:
     """Mean over the classes that have a value; NaN if none has."""
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else float("nan")
+    present = ~np.isnan(values)
+    total = np.where(present, values, 0.0).sum(axis=-1, keepdims=True)
+    return _ratio(total, present.sum(axis=-1, keepdims=True))[..., 0]
+
+
+def _ratio(part: Real[np.ndarray, "*n"], whole: Real[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:
+    """Part / whole, NaN where the whole is nothing."""
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)

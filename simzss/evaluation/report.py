@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from simzss.benchmarks import EIGHT
+from simzss.evaluation.mentions import mention_table
 from simzss.evaluation.results import RESULTS, BenchmarkScores, EvaluationResults
 from simzss.io.config import configuration, from_mapping
 from simzss.io.files import write_atomically
@@ -78,6 +79,9 @@ def markdown(results: EvaluationResults) -> str:
     lines += [*(_detail(scores, results) for scores in benchmarks.values()), ""]
     for scores in benchmarks.values():
         lines += _wordings_table(scores)
+    for scores in benchmarks.values():
+        if scores.mentions:
+            lines += [f"### {scores.title}, by mentions in the training captions", "", *mention_table(scores.mentions)]
     for scores in benchmarks.values():
         lines += _class_table(scores)
     return "\n".join(lines)

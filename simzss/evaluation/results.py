@@ -10,6 +10,7 @@ from math import isnan
 from pathlib import Path
 from types import MappingProxyType
 
+from simzss.evaluation.mentions import MentionCounts, MentionScores, scores_by_mentions
 from simzss.evaluation.metrics import Scores
 from simzss.evaluation.spec import STANDARD
 from simzss.evaluation.task import BenchmarkResult
@@ -119,6 +120,17 @@ class BenchmarkScores(MeanScores):
     wordings: dict[str, MeanScores]
     """The scores under every wording of the classes; the leading one is the benchmark's own."""
     classes: dict[str, ClassScores]
+    mentions: MentionScores | None = None
+    """IoU by mentions in the training captions, where that was asked for."""
+
+    def by_mentions(self, counts: MentionCounts) -> "BenchmarkScores":
+        """The same with the IoU of the classes that captions mention never, rarely and often."""
+        return replace(self, mentions=scores_by_mentions(self.class_iou, counts))
+
+    @property
+    def class_iou(self) -> dict[str, float | None]:
+        """IoU by class."""
+        return {name: each.iou for name, each in self.classes.items()}
 
     @property
     def range(self) -> tuple[float, float] | None:
@@ -191,11 +203,12 @@ def with_earlier(output: Path, results: EvaluationResults) -> EvaluationResults:
 
 
 def _joined(before: BenchmarkScores, scores: BenchmarkScores) -> BenchmarkScores:
-    """Scores with what was asked of the same images before: groups, other wordings."""
-    if replace(before, jaccard=scores.jaccard, wordings=scores.wordings) != scores:
+    """Scores with what was asked of the same images before: groups, other wordings, mentions."""
+    if replace(before, jaccard=scores.jaccard, wordings=scores.wordings, mentions=scores.mentions) != scores:
         return scores
     jaccard = before.jaccard if scores.jaccard is None else scores.jaccard
-    return replace(scores, jaccard=jaccard, wordings=before.wordings | scores.wordings)
+    mentions = scores.mentions or before.mentions
+    return replace(scores, jaccard=jaccard, wordings=before.wordings | scores.wordings, mentions=mentions)
 
 
 def _benchmark_scores(

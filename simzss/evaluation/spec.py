@@ -1,6 +1,6 @@
 """A benchmark as data: where its images and masks lie, what mask values mean, what its classes are called.
 
-The eight that the package knows stand in `simzss/benchmarks/`; a ninth is one more such file, given by its path.
+Those that the package knows stand in `simzss/benchmarks/`; another is one more such file, given by its path.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
-from simzss.benchmarks import EIGHT, packaged_benchmark
+from simzss.benchmarks import EIGHT, FURTHER, packaged_benchmark
 from simzss.errors import UserError
 from simzss.evaluation.labels import LabelRule, LabelTable
 from simzss.io.config import Positive, configuration, load_yaml
@@ -80,17 +80,18 @@ class Benchmark:
 
 
 def load_benchmark(name: str | Path) -> Benchmark:
-    """One of the eight by its key, or any other by the path of its YAML file.
+    """One of the packaged ones by its key, or any other by the path of its YAML file.
 
     Raises:
         UserError: If there is no such benchmark or its description does not hold.
     """
-    if str(name) in EIGHT:
+    known = (*EIGHT, *FURTHER)
+    if str(name) in known:
         path = packaged_benchmark(str(name))
     elif Path(name).suffix in {".yaml", ".yml"}:
         path = Path(name)
     else:
-        raise UserError(f"no benchmark {str(name)!r}; choose among {', '.join(EIGHT)}, or give the path of a YAML file")
+        raise UserError(f"no benchmark {str(name)!r}; choose among {', '.join(known)}, or give the path of a YAML file")
     return load_yaml(Benchmark, path, key=path.stem)
 
 

@@ -53,11 +53,16 @@ def wordings_of(
 
 def name_of(wording: Wording) -> str:
     """A short name, the same for the same words: vocabulary, prompts, class token, background rule."""
-    names = Path(wording.names).stem if wording.names.endswith((".yaml", ".yml")) else wording.names
+    names = vocabulary_name(wording.names)
     background = wording.background.value
     if wording.background is BackgroundRule.THRESHOLD:
         background = f"{wording.threshold:g}"
     return f"{names} {wording.templates} {wording.class_token} {background}"
+
+
+def vocabulary_name(names: str) -> str:
+    """What a vocabulary is called: of a file its stem."""
+    return Path(names).stem if names.endswith((".yaml", ".yml")) else names
 
 
 @torch.no_grad()

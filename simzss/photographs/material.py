@@ -6,24 +6,14 @@ photographs, and its val photographs are reported.
 """
 
 import json
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from pycocotools.coco import COCO
-
 from simzss.errors import UserError
-from simzss.evaluation.labels import LabelKind, LabelRule, Otherwise
+from simzss.evaluation.instances import draw_masks, read_instances
+from simzss.evaluation.labels import LabelKind, LabelRule
 from simzss.evaluation.spec import Benchmark, load_benchmark
-from simzss.io.files import write_atomically, written_whole
-
-UNLABELLED = 255
-"""In a mask: no instance, or a crowd."""
+from simzss.io.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -69,14 +59,7 @@ def coco_split(root: Path, split: str, folder: Path) -> Split:
     """
     objects = load_benchmark("coco_object")
     path = root / "annotations" / f"instances_{split}.json"
-    if not path.is_file():
-        raise UserError(f"no instances at {path}: give the root of COCO 2017, or of a part of it")
-    try:
-        with quiet_pycocotools():
-            annotated = COCO(path)
-            stems = [draw_mask(annotated, image, folder / split) for image in sorted(annotated.getImgIds())]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no file of COCO's instances ({error!r}): fetch it anew") from error
+    stems = draw_masks(read_instances(path), folder / split)
     write_atomically(folder / f"{split}.txt", "\n".join(stems) + "\n")
     described = replace(
         objects,
@@ -87,34 +70,11 @@ def coco_split(root: Path, split: str, folder: Path) -> Split:
         split=str((folder / f"{split}.txt").resolve()),
         names=objects.names[1:],
         background=False,
-        labels=LabelRule(LabelKind.IDENTITY, otherwise=Otherwise.ERROR),
+        labels=LabelRule(LabelKind.DROP_ZERO),
         variants={name: _without_background(words) for name, words in objects.variants.items()},
         count=None,
     )
     return Split(described, folder)
-
-
-@contextmanager
-def quiet_pycocotools() -> Iterator[None]:
-    """Without what pycocotools prints while it reads, and what numpy thinks of its arrays."""
-    with redirect_stdout(StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        yield
-
-
-def draw_mask(annotated: COCO, image: int, folder: Path) -> str:
-    """Draw the instances of a photograph as class ids, smaller ones over larger ones; its stem."""
-    entry = annotated.loadImgs(image)[0]
-    mask = np.full((entry["height"], entry["width"]), UNLABELLED, np.uint8)
-    ids = {category: number for number, category in enumerate(sorted(annotated.getCatIds()))}
-    instances: Sequence[dict[str, float]] = annotated.loadAnns(annotated.getAnnIds([image]))
-    for instance in sorted(instances, key=lambda one: -one["area"]):
-        inside = annotated.annToMask(instance).astype(bool)
-        mask[inside] = UNLABELLED if instance["iscrowd"] else ids[int(instance["category_id"])]
-    stem = Path(entry["file_name"]).stem
-    with written_whole(folder / f"{stem}.png") as temporary:
-        Image.fromarray(mask).save(temporary, "PNG")
-    return stem
 
 
 def heldout_pairs(path: Path) -> list[tuple[str, list[str]]]:

@@ -16,11 +16,12 @@ from typing import Any
 from simzss.diagnostics.retrieval import Recall
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.mentions import count_mentions
 from simzss.io.files import write_atomically
 from simzss.photographs.evaluation import FREE, PROBES, AnswerScores, retrieve, score_all
 from simzss.photographs.material import Split, coco_split, heldout_pairs, voc_split
 from simzss.photographs.scores import questions
-from simzss.photographs.training import Trainings, count_mentions, make_concept_table, train_free_vectors, train_variant
+from simzss.photographs.training import Trainings, make_concept_table, train_free_vectors, train_variant
 from simzss.photographs.variants import MAIN, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.training.recipe import read_recipe
@@ -75,7 +76,8 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Fin
     with timed(seconds, "free vectors"):
         free = [train_free_vectors(trainings, first, seed) for seed in trainings.seeds_of(first)]
     voc, coco = photographs.voc, photographs.coco
-    mentions = count_mentions(trainings.folder / Concepts().folder, [*voc.benchmark.names, *coco.benchmark.names])
+    names = [*voc.benchmark.names, *coco.benchmark.names]
+    mentions = count_mentions(trainings.folder / Concepts().folder, names).times
     learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
     with timed(seconds, "evaluation"):
         scores = score_all(models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES})

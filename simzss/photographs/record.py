@@ -15,11 +15,12 @@ from simzss.devices import Precision
 from simzss.diagnostics.retrieval import Recall
 from simzss.evaluation.dataset import read_ahead, read_sample
 from simzss.evaluation.labels import IGNORE
+from simzss.evaluation.mentions import draw_mentions
 from simzss.io.config import configuration
 from simzss.io.files import written_whole
 from simzss.model import load_model
 from simzss.photographs.pipeline import Findings
-from simzss.photographs.scores import SEEN, Score
+from simzss.photographs.scores import Score
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.segmentation.render import Panel, PanelRow, draw, save_png
 from simzss.segmentation.segmenter import Segmenter
@@ -168,21 +169,13 @@ def draw_pictures(findings: Findings, protocol: SegmentationProtocol, path: Path
         save_png(draw(rows, names, height=PIXELS, abreast=2), path)
 
 
-def draw_mentions(results: PhotographResults, path: Path) -> None:
+def draw_plot(results: PhotographResults, path: Path) -> None:
     """IoU of every class against how often training captions mention it, beside what prototypes reach."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (question, title) in zip(figure.subplots(1, 2, sharey=True), PLOTTED, strict=True):
-        for name, marker in (("prototypes", "x"), ("simzss/eos", "o")):
-            iou = {key: value for key, value in results.of(question)[name].class_iou.items() if value is not None}
-            times = [results.mentions[key] for key in iou]
-            axes.scatter(times, list(iou.values()), marker=marker, label=name)
-            if name != "prototypes":
-                for key, count in zip(iou, times, strict=True):
-                    if count >= SEEN:
-                        axes.annotate(key, (count, iou[key]), fontsize=7, rotation=30)
-        axes.set(xscale="symlog", xlabel="mentions in the training captions", title=title)
-        axes.grid(visible=True, alpha=0.3)
-        axes.legend()
+        iou = {name: results.of(question)[name].class_iou for name in ("prototypes", "simzss/eos")}
+        draw_mentions(axes, iou, results.mentions)
+        axes.set_title(title)
     figure.supylabel("IoU")
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

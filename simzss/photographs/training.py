@@ -1,10 +1,9 @@
 """What is trained: concept tables, a model per row and seed, and free class vectors beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,7 +15,6 @@ from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import GAZETTEER, load_pipeline
 from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
-from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.errors import UserError
 from simzss.photographs.free_vectors import free_vectors
@@ -101,12 +99,3 @@ def train_free_vectors(trainings: Trainings, row: str, seed: int) -> Float[Tenso
     if cache is None:
         raise UserError(f"{trainings.recipe}: free vectors need cached features, set data.cache")
     return free_vectors(data.train_dataloader(), data.steps, cache, model.objective, seed)
-
-
-def count_mentions(table: Path, names: Sequence[str]) -> dict[str, int]:
-    """How often a concept table mentions the concept that each name leads to."""
-    found = read_table(table)
-    ids = [mention["id"] for row in found.rows["concepts"].to_pylist() for mention in row]
-    counts = torch.bincount(torch.tensor(ids, dtype=torch.long), minlength=len(found.bank.names)).tolist()
-    numbers = {name: found.bank.lookup(name) for name in names}
-    return {name: 0 if number is None else counts[number] for name, number in numbers.items()}

@@ -36,6 +36,10 @@ PIXELS = {
 
 Statistic = tuple[float, float, float]
 
+PIXELS_AT_ONCE = 2**18
+"""On a processor, pixels of the windows that go through the backbone together: one window of 448, twenty of 112. What a
+batch of more leaves behind no longer fits into its cache, and every window takes longer."""
+
 
 @runtime_checkable
 class PatchTextModel(PromptModel, Protocol):
@@ -91,7 +95,7 @@ class Segmenter:
     model: PatchTextModel
     protocol: SegmentationProtocol
     windows_at_once: int = 32
-    """Windows that go through the backbone together; changes speed and memory only."""
+    """Windows that go through the backbone together, on a processor fewer; changes speed and memory only."""
     half_precision: bool = False
     """Whether the backbone computes in bfloat16; cosines and everything after are always float32."""
 
@@ -199,12 +203,19 @@ class Segmenter:
 
     def _drain(self, queue: list[tuple[_Waiting, Tensor]], *, keep_rest: bool) -> None:
         """Send full batches through the backbone, and the rest too where nothing more will come."""
-        while len(queue) >= self.windows_at_once or (queue and not keep_rest):
-            batch = queue[: self.windows_at_once]
-            del queue[: self.windows_at_once]
+        together = self._together(queue[0][1]) if queue else 1
+        while len(queue) >= together or (queue and not keep_rest):
+            batch = queue[:together]
+            del queue[:together]
             features = self._forward(torch.stack([window for _, window in batch]))
             for (entry, _), feature in zip(batch, features, strict=True):
                 entry.features.append(feature)
+
+    def _together(self, window: Float[Tensor, "3 height width"]) -> int:
+        """Windows of a batch."""
+        if self.device.type != "cpu":
+            return self.windows_at_once
+        return min(self.windows_at_once, max(1, PIXELS_AT_ONCE // window[0].numel()))
 
     @torch.no_grad()
     def _forward(self, windows: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch rows columns dim"]:

@@ -18,7 +18,7 @@ from tests.evaluation.trees import write_tree
 def test_compare_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [write_run(tmp_path / name, some_counts(0, right)) for name, right in (("a", 0.6), ("b", 0.8))]
     run(["compare", *map(str, folders), "--json", str(tmp_path / "x.json")])
-    record = json.loads((tmp_path / "x.json").read_text())["pets"]
+    record = json.loads((tmp_path / "x.json").read_text())["pets"][str(tmp_path / "b")]
     assert record["low"] < record["difference"] < record["high"]
     assert record["first"][3] is None
     printed = capsys.readouterr().out

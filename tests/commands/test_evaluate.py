@@ -9,6 +9,7 @@ import yaml
 from simzss.benchmarks import EIGHT
 from simzss.cli import run
 from simzss.errors import UserError
+from tests.corpus import write_corpus
 from tests.evaluation.models import save_tiny_model
 from tests.evaluation.trees import write_tree
 from tests.evaluation.variants import uncounted
@@ -252,3 +253,17 @@ def test_bad_options_get_one_line(scene: Path, options: list[str], complaint: st
         evaluate(scene, *options)
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_iou_by_mentions_joins_the_results_with_a_plot(scene: Path) -> None:
+    write_colours(scene)
+    table = write_corpus(scene / "corpus").table
+    before = evaluate(scene)
+    results = evaluate(scene, "--concepts", str(table))
+    record = results["benchmarks"]["colours"]  # type: ignore[index]
+    assert record["mentions"]["groups"]["never"]["classes"] == 3  # no caption of the corpus names a coloured thing
+    assert record["mentions"]["groups"]["never"]["miou"] == pytest.approx(record["miou"])
+    assert (scene / "out" / "mentions_colours.png").is_file()
+    assert "by mentions in the training captions" in (scene / "out" / "report.md").read_text()
+    assert record["miou"] == before["benchmarks"]["colours"]["miou"]  # type: ignore[index]
+    assert evaluate(scene)["benchmarks"]["colours"]["mentions"] == record["mentions"]  # type: ignore[index]

@@ -42,25 +42,27 @@ def test_every_point_of_the_curve_is_an_evaluation_with_that_threshold(
 ) -> None:
     protocol = replace(PROTOCOL, threshold=float(np.float32(histogram.edges[bins])))
     result = evaluate_benchmark(Segmenter(NoiseModel(), protocol), VOC, root)
-    assert np.array_equal(histogram.matrix(bins), result.matrix)
-    assert histogram.curve()[bins] == result.scores.miou
+    np.testing.assert_array_equal(histogram.class_iou()[bins], result.scores.class_iou)
+    assert histogram.curve()[bins] == histogram.miou(protocol.threshold) == result.scores.miou
 
 
 def test_the_area_under_the_roc_is_that_of_all_pairs() -> None:
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 3, (6, 3, 3))
-    background = np.repeat(np.arange(6), pixels[:, 0].sum(axis=1))
-    named = np.repeat(np.arange(6), pixels[:, 1:].sum(axis=(1, 2)))
+    labelled, nothing = rng.integers(0, 9, (6, 3)), np.zeros((6, 3), dtype=np.int64)
+    background = np.repeat(np.arange(6), labelled[:, 0])
+    named = np.repeat(np.arange(6), labelled[:, 1:].sum(axis=1))
     pairs = [1.0 if n > b else 0.5 if n == b else 0.0 for n in named for b in background]
-    assert ScoreHistogram(pixels, np.linspace(0, 1, 7)).auroc() == pytest.approx(np.mean(pairs))
-    assert np.isnan(ScoreHistogram(np.zeros((6, 3, 3), dtype=np.int64), np.linspace(0, 1, 7)).auroc())
+    edges = np.linspace(0, 1, 7)
+    assert ScoreHistogram(nothing, nothing, labelled, edges).auroc() == pytest.approx(np.mean(pairs))
+    assert np.isnan(ScoreHistogram(nothing, nothing, nothing, edges).auroc())
 
 
 def test_risk_is_what_is_wrong_among_the_answered(histogram: ScoreHistogram) -> None:
     coverage, risk = histogram.risk_coverage()
-    right = np.trace(histogram.pixels.sum(axis=0))
     assert coverage[-1] == 1.0
-    assert risk[-1] == pytest.approx(1 - right / histogram.pixels.sum())
+    assert risk[-1] == pytest.approx(1 - histogram.right.sum() / histogram.labelled.sum())
+    assert histogram.risk(1.0) == risk[-1]
+    assert histogram.risk(0.5) == risk[np.searchsorted(coverage, 0.5)]
     assert np.all(np.diff(coverage) >= 0)
 
 

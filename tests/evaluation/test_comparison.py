@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from simzss.errors import UserError
-from simzss.evaluation.comparison import class_iou, compare_runs, load_run, parts_of, settings_that_differ
+from simzss.evaluation.bootstrap import class_iou, holm, paired_bootstrap, parts_of
+from simzss.evaluation.comparison import compare_runs, compare_wordings, load_run, settings_that_differ
 from simzss.evaluation.counts import ImageCounts, total, write_shard
 from simzss.evaluation.metrics import scores_of
 from simzss.evaluation.report import write_results
@@ -113,3 +114,53 @@ def test_label_maps_from_files_have_no_protocol_to_differ_in(tmp_path: Path) -> 
     maps = replace(maps, results=replace(maps.results, protocol=None))
     assert settings_that_differ(maps, maps) == []
     assert settings_that_differ(model, maps) == ["protocol: one of the runs scores label maps, which have none"]
+
+
+def test_wordings_of_a_run_stand_beside_the_leading_one(tmp_path: Path) -> None:
+    """Three wordings: one better by far, one equal; the p-values are those of two questions."""
+    folder = write_run(tmp_path, some_counts(0, 0.6))
+    with pytest.raises(UserError, match="holds one wording"):
+        compare_wordings(load_run(folder))
+    for name, right in (("better", 0.8), ("equal", 0.6)):
+        write_shard(folder / "counts" / f"pets@{name}" / "000000.parquet", some_counts(0, right))
+    run = load_run(folder)
+    scores = run.results.benchmarks["pets"]
+    worded = replace(scores, wordings=dict.fromkeys(["leading", "better", "equal"], scores))
+    run = replace(run, results=replace(run.results, benchmarks={"pets": worded}))
+    better, equal = compare_wordings(run)
+    assert (better.title, equal.title) == ("better", "equal")
+    assert better.low > 0
+    alone = paired_bootstrap(parts_of(some_counts(0, 0.6), 4), parts_of(some_counts(0, 0.8), 4))
+    assert better.p == pytest.approx(2 * alone.p) == pytest.approx(4 / 2001)
+    assert (equal.difference, equal.p) == (0.0, 1.0)
+
+
+def test_several_runs_are_compared_with_the_first(tmp_path: Path) -> None:
+    runs = [
+        load_run(write_run(tmp_path / name, some_counts(0, right)))
+        for name, right in zip("abc", (0.6, 0.7, 0.8), strict=True)
+    ]
+    found = compare_runs(*runs)
+    assert [comparison.title for comparison in found] == [str(tmp_path / "b"), str(tmp_path / "c")]
+    assert found[0].difference < found[1].difference
+
+
+def test_holms_correction_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_with_the_correction_luck_is_seldom_found(tmp_path: Path) -> None:
+    """Sixteen equally good rivals at a time, eight times: uncorrected, one of them would differ most times."""
+    found = 0
+    for trial in range(8):
+        first = parts_of(some_counts(1000 * trial, 0.7, images=40), 4)
+        rivals = [parts_of(some_counts(1000 * trial + rival + 1, 0.7, images=40), 4) for rival in range(16)]
+        found += min(holm([paired_bootstrap(first, rival).p for rival in rivals])) < 0.05
+    assert found <= 2
+
+
+def test_a_distractor_counts_for_no_class() -> None:
+    image = ImageCounts("a", "", np.array([0, 1]), np.array([0, 4]), np.array([3, 2]))
+    assert parts_of([image], 4)[:, 0].tolist() == [[3, 0, 0, 0], [3, 2, 0, 0], [3, 0, 0, 0]]

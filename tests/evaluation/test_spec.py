@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simzss.benchmarks import EIGHT
+from simzss.benchmarks import EIGHT, FURTHER, class_names
 from simzss.errors import UserError
 from simzss.evaluation.spec import group_by_images, load_benchmark
 
@@ -41,6 +41,32 @@ def test_classes_images_and_background(key: str) -> None:
     benchmark = load_benchmark(key)
     assert (len(benchmark.names), benchmark.count, benchmark.background) == PUBLISHED[key]
     assert (benchmark.names[0] == "background") == benchmark.background
+
+
+FURTHER_PUBLISHED = {
+    "coco_panoptic": (133, 5000, 8, ["person", "rug-merged"]),
+    "context459": (459, 5105, 16, ["accordion", "wool"]),
+    "ade20k_847": (847, 2000, 16, ["wall", "adding machine, totalizer, totaliser"]),
+    "camvid": (11, 233, 8, ["sky", "bicyclist"]),
+}
+
+
+@pytest.mark.parametrize("key", FURTHER)
+def test_further_benchmarks(key: str) -> None:
+    benchmark = load_benchmark(key)
+    ends = [benchmark.names[0], benchmark.names[-1]]
+    assert (len(benchmark.names), benchmark.count, benchmark.labels.bits, ends) == FURTHER_PUBLISHED[key]
+    assert key not in class_names()  # no part of the bank of test vocabularies
+
+
+def test_the_names_of_the_long_lists_are_those_of_the_data_sets() -> None:
+    context = load_benchmark("context459")
+    assert list(context.names) == sorted(context.names)
+    assert set(load_benchmark("context59").names) - set(context.names) == set()
+    ade = load_benchmark("ade20k_847")
+    first, each = ade.words("first"), ade.words("each")
+    assert (first[1], each[1]) == (("building",), ("building", "edifice"))
+    assert ade.words("first")[0] == ("wall",)
 
 
 def test_all_images() -> None:

@@ -16,7 +16,7 @@ from simzss.model import load_model
 from simzss.photographs import training
 from simzss.photographs.evaluation import CONTEXT
 from simzss.photographs.pipeline import Findings, claim_folder, run_photographs
-from simzss.photographs.record import draw_mentions, draw_pictures, gather_figures, summary_table
+from simzss.photographs.record import draw_pictures, draw_plot, gather_figures, summary_table
 from simzss.photographs.training import Trainings, make_concept_table
 from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
@@ -77,7 +77,7 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     for name, weight in (("simzss/eos", 0.0), ("simzss/eos+context", CONTEXT)):
         figures = record["voc"]["present"][name]["pixel_accuracy"]["seeds"]
         assert figures[0] == pytest.approx(pixel_accuracy(findings, replace(protocol, image_context=weight)))
-    draw_mentions(results, trainings.folder / "mentions.png")
+    draw_plot(results, trainings.folder / "mentions.png")
     assert (trainings.folder / "mentions.png").is_file()
     draw_pictures(findings, protocol, trainings.folder / "photographs.png")
 

@@ -1,4 +1,4 @@
-"""Winners found in strips against an argmax over the whole canvas."""
+"""Winners found some tiles at a time against an argmax over the whole canvas."""
 
 import pytest
 import torch
@@ -25,9 +25,9 @@ def some_scores(queries: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(windows, queries, 4, 4, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("strip", [1, 7 * 67, 2**20])
-def test_strips_give_the_argmax_of_the_whole_canvas(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_map, "SCORES_AT_ONCE", strip)
+@pytest.mark.parametrize("at_once", [1, 2 * 32 * 32 * 7, 2**20])
+def test_parts_give_the_argmax_of_the_whole_canvas(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_map, "SCORES_AT_ONCE", at_once)
     scores = some_scores(7)
     expected = reference_canvas(scores, LAYOUT, SIZE, align_corners=False).argmax(dim=0)
     assert torch.equal(WindowMerger(LAYOUT, SIZE, align_corners=False).label_map(scores, class_embeddings(7)), expected)

@@ -35,8 +35,11 @@ def bench_evaluate(  # one argument per option
         segmenter = timings.random_segmenter(backbone, place)
         task = timings.drawn_task(segmenter, pair, Path(folder), images)
         measured, split = timings.measure_pair(segmenter, task), timings.measure_stages(segmenter, task)
+        shorter = timings.measure_shorter_ways(segmenter, task)
         record |= {"pair": asdict(measured) | {"ratio": measured.ratio}, "split": asdict(split)}
+        record["shorter"] = asdict(shorter) | {"wordings": timings.WORDINGS, "ratio": shorter.ratio}
         _show(console, measured, split)
+        _show_shorter(console, measured, shorter)
     record["peak_gigabytes"] = timings.peak_memory(backbone, 2048, 1536, classes=171)
     console.print(f"peak memory, one image of 2,048 x 1,536 with 171 classes: {record['peak_gigabytes']:.2f} GB")
     if full:
@@ -59,6 +62,18 @@ def _show(console: Console, measured: timings.EvaluationSpeed, split: timings.St
     console.print(
         f"one stage at a time: decode {split.decode:.2f} s (one thread), backbone {split.backbone:.2f} s, "
         f"canvas and counts {split.canvas:.2f} s"
+    )
+
+
+def _show_shorter(console: Console, measured: timings.EvaluationSpeed, shorter: timings.ShorterWays) -> None:
+    if shorter.bfloat16 is not None:
+        console.print(
+            f"backbone in bfloat16: {measured.plain_seconds / shorter.bfloat16:.2f} x the plain loop in float32 "
+            f"({shorter.bfloat16:.1f} s)"
+        )
+    console.print(
+        f"COCO-Stuff under {timings.WORDINGS} wordings in one pass: {shorter.ratio:.2f} x one wording "
+        f"({shorter.several:.1f} s against {shorter.one:.1f} s)"
     )
 
 

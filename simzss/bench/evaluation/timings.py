@@ -1,7 +1,8 @@
 """How fast an evaluation is, where its time goes, and how much memory it takes.
 
 Everything is measured on drawn data with random weights: speed does not depend on what the weights know. The comparison
-with the plain way (`reference.py`) runs both on the same images in turn, in one process, and compares their label maps.
+with the plain way (`plain_evaluator.py`) runs both on the same images in turn, in one process, and compares their label
+maps.
 """
 
 import re
@@ -19,6 +20,7 @@ import torch
 from simzss.bench.evaluation.plain_evaluator import evaluate_plainly, reference_scores
 from simzss.bench.evaluation.synthetic_benchmarks import draw_tree
 from simzss.benchmarks import EIGHT
+from simzss.devices import has_bfloat16
 from simzss.evaluation.dataset import read_sample
 from simzss.evaluation.metrics import confusion_matrix
 from simzss.evaluation.runner import class_embeddings_for, class_sets_task
@@ -36,6 +38,8 @@ PROTOCOL = SegmentationProtocol(name="tcl, plain prompts", templates=TemplateSet
 """Prompts are embedded once per run and take no part in the speed per image."""
 
 IMAGES_IN_TURN = 4
+WORDINGS = 8
+"""Under which a benchmark is scored in one pass, to see what the further ones cost."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,23 @@ class EvaluationSpeed:
     def ratio(self) -> float:
         """How many times faster than the plain way."""
         return self.plain_seconds / self.ours_seconds
+
+
+@dataclass(frozen=True)
+class ShorterWays:
+    """What lower precision and sharing a pass are worth. Seconds, over the same images."""
+
+    bfloat16: float | None
+    """Of the pair, backbone in bfloat16; None where the processor has no instructions for it."""
+    one: float
+    """One benchmark under one wording."""
+    several: float
+    """Under `WORDINGS` wordings, in one pass."""
+
+    @property
+    def ratio(self) -> float:
+        """What so many wordings cost, in units of one."""
+        return self.several / self.one
 
 
 @dataclass(frozen=True)
@@ -121,14 +142,36 @@ def measure_pair(segmenter: Segmenter, drawn: Drawn) -> EvaluationSpeed:
 
 def _both_ways(segmenter: Segmenter, drawn: Drawn) -> tuple[float, float]:
     """Seconds that our way and the plain way take for some images."""
-    started = time.perf_counter()
-    for _ in count_images(drawn.task):
-        pass
-    between = time.perf_counter()
+    ours, started = _seconds(drawn), time.perf_counter()
     for stem in drawn.stems:
         for _ in evaluate_plainly(segmenter, drawn.benchmarks, drawn.class_sets, drawn.root, stem):
             pass
-    return between - started, time.perf_counter() - between
+    return ours, time.perf_counter() - started
+
+
+def measure_shorter_ways(segmenter: Segmenter, drawn: Drawn) -> ShorterWays:
+    """Time the pair in bfloat16, and the first benchmark under one and under several wordings, in turn."""
+    half = replace(segmenter, half_precision=True)
+    known = has_bfloat16(segmenter.device)
+    first = drawn.benchmarks[0]
+    worded = [segmenter.class_embeddings([f"{name} {number}" for name in first.names]) for number in range(WORDINGS)]
+    one = replace(drawn, benchmarks=[first], class_sets=worded[:1])
+    several = replace(drawn, benchmarks=[first] * WORDINGS, class_sets=worded)
+    ways = [replace(drawn, segmenter=half)] * known + [one, several]
+    seconds = [0.0] * len(ways)
+    for way in ways:
+        _seconds(replace(way, stems=drawn.stems[:1]))
+    for start in range(0, len(drawn.stems), IMAGES_IN_TURN):
+        for index, way in enumerate(ways):
+            seconds[index] += _seconds(replace(way, stems=drawn.stems[start : start + IMAGES_IN_TURN]))
+    return ShorterWays(seconds[0] if known else None, seconds[-2], seconds[-1])
+
+
+def _seconds(drawn: Drawn) -> float:
+    started = time.perf_counter()
+    for _ in count_images(drawn.task):
+        pass
+    return time.perf_counter() - started
 
 
 def compare_label_maps(segmenter: Segmenter, drawn: Drawn) -> tuple[int, int, float]:

@@ -49,3 +49,9 @@ def test_drawn_roots_pass_the_readers(tmp_path: Path, group: list[object]) -> No
 @pytest.mark.slow
 def test_a_large_image_with_many_classes_fits_into_memory() -> None:
     assert timings.peak_memory("vit_small_patch14_reg4_dinov2", 2048, 1536, classes=171) < 1.5
+
+
+def test_further_wordings_are_timed_beside_one(segmenter: Segmenter, tmp_path: Path) -> None:
+    task = timings.drawn_task(segmenter, [uncounted("voc20")], tmp_path / "data", 2)
+    measured = timings.measure_shorter_ways(segmenter, task)
+    assert 0 < measured.one < measured.several
