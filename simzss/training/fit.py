@@ -62,7 +62,9 @@ class FitCLI(LightningCLI):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Our parser in place of Lightning's."""
         parser = OneLineParser(**kwargs)
-        parser.add_argument("-c", "--config", action="config", help="A YAML of configs/train; repeat to override.")
+        parser.add_argument(
+            "-c", "--config", action="config", help="A recipe or backbone by name, or a YAML; repeat to override."
+        )
         return parser
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """Every shipped training YAML parses and builds, with a backbone of one random block in place of the real one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from simzss.modeling.backbone import PixelStatistics
 from simzss.modeling.text_encoder import Architecture
 from simzss.objectives.clippy import Pooling
 from simzss.objectives.simzss import MentionPooling, Query, SimZSS, Target
+from simzss.segmentation.protocol import ClassToken, load_protocol
 from simzss.training.fit import FitCLI, quiet_lightning, read
 from simzss.training.optim import adamw
 
@@ -52,6 +54,8 @@ def test_the_demos_differ_in_the_method_alone(method: Method, tmp_path: Path) ->
     before, after = plain.model.model.backbone, other.model.model.backbone
     assert after.fingerprint() == before.fingerprint()
     assert after.trained == (method is Method.CLIPPY)
+    asked = [load_protocol(cli.config.protocol) for cli in (plain, other)]
+    assert asked[1] == replace(asked[0], name="demo_prompts", class_token=ClassToken.EOS)
 
 
 def test_papers_recipe(tmp_path: Path) -> None:
