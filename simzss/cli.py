@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "measure speed and quality of concept extraction",
     ),
     "bench train": ("simzss.bench.training.command:bench_train", "measure the parts of a training run"),
+    "bench scale": ("simzss.bench.scale.command:bench_scale", "compute what a pass over LAION-400M would take"),
     "bench use": ("simzss.bench.use.command:bench_use", "measure what using a model costs beyond its backbone"),
     "bench evaluate": ("simzss.bench.evaluation.command:bench_evaluate", "measure speed and memory of evaluation"),
 }

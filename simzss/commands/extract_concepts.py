@@ -18,7 +18,7 @@ from simzss.concepts.table.format import RowCounts
 from simzss.concepts.table.highlight import to_page, to_terminal
 from simzss.concepts.table.plan import Plan, Shard
 from simzss.concepts.table.summary import make_report
-from simzss.concepts.table.workers import ExtractorRecipe
+from simzss.concepts.table.workers import Engine, ExtractorRecipe
 from simzss.io.files import write_atomically
 
 
@@ -35,6 +35,7 @@ def concepts(  # noqa: PLR0913  # one argument per option
     on_error: Annotated[OnError, typer.Option(help="what a row without a usable caption does")] = OnError.STOP,
     limit: Annotated[int | None, typer.Option(min=1, help="rows to read  [default: all]")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes; does not change the result")] = 1,
+    engine: Annotated[Engine, typer.Option(help="processes here, or a Ray cluster; same result")] = Engine.LOCAL,
     batch_size: Annotated[int, typer.Option(min=1, help="captions read together; same result")] = BATCH_SIZE,
     shard: Annotated[str, typer.Option(help="I/N: this run's share of N that write into one folder")] = "1/1",
     report: Annotated[bool, typer.Option("--report", help="show what was found and what was missed")] = False,
@@ -49,7 +50,7 @@ def concepts(  # noqa: PLR0913  # one argument per option
     if nlp is None and recipe.pipeline == GAZETTEER:
         console.print(f"no spaCy pipeline is installed, so the gazetteer is used; {HOW_TO_INSTALL}", soft_wrap=True)
     with watching(console, "captions", limit or corpus.about_rows()) as watcher:
-        manifest = extract(plan, output, workers, Shard.parse(shard), watcher)
+        manifest = extract(plan, output, workers, Shard.parse(shard), watcher, engine)
     if manifest.counts is None:
         console.print(f"{output}: the share {shard} is done, other shares are not", soft_wrap=True)
         return

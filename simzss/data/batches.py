@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.sampler import BatchIndices
-from simzss.data.token_table import TokenTable
+from simzss.data.token_table import TokenTable, gather
 from simzss.types import CaptionBatch, Chunk, ConceptMentions
 
 
@@ -67,8 +67,8 @@ def make_batch(
     """
     order = np.argsort(tokens.id_starts[rows + 1] - tokens.id_starts[rows], kind="stable")
     rows = rows[order]
-    lengths, words = _items(tokens.id_starts, rows)
-    counts, found = _items(tokens.mention_starts, rows)
+    lengths, words = gather(tokens.id_starts, rows)
+    counts, found = gather(tokens.mention_starts, rows)
     ids = np.full((len(rows), lengths[-1]), pad_id, dtype=np.int64)
     ids[np.arange(lengths[-1]) < lengths[:, None]] = tokens.ids[words]
     concept, start, end = torch.from_numpy(tokens.mentions[found].astype(np.int64)).unbind(-1)
@@ -94,15 +94,6 @@ def _stacked(pixels: Sequence[UInt8[Tensor, "3 height width"]]) -> UInt8[Tensor,
     pinned = torch.cuda.is_available() and get_worker_info() is None
     whole = torch.empty(len(pixels), *pixels[0].shape, dtype=torch.uint8, pin_memory=pinned)
     return torch.stack(list(pixels), out=whole)
-
-
-def _items(
-    starts: Int[np.ndarray, " rows_and_one"], rows: Int[np.ndarray, " batch"]
-) -> tuple[Int[np.ndarray, " batch"], Int[np.ndarray, " items"]]:
-    """How many items each of these rows has in a flat array, and where all of them lie, row by row."""
-    counts = starts[rows + 1] - starts[rows]
-    before = np.cumsum(counts) - counts
-    return counts, np.repeat(starts[rows] - before, counts) + np.arange(counts.sum())
 
 
 def _chunks(lengths: Int[np.ndarray, " batch"], counts: Int[np.ndarray, " batch"], size: int) -> Iterator[Chunk]:

@@ -13,8 +13,9 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from simzss.concepts.bank import ConceptBank
+from simzss.concepts.extractor import in_batches
 from simzss.concepts.table.reading import read_table
-from simzss.data.image_index import index_images, missing, outside
+from simzss.data.image_index import READ_TOGETHER, index_images, missing, outside
 from simzss.data.sampler import BatchIndices
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
@@ -77,6 +78,10 @@ class CaptionDataset:
         path = self.folder / self.files[crop // self.period]
         return self.crop(read_image(path, self.crop.size), seed=crop)
 
+    def image_name(self, crop: int) -> str:
+        """The file of the image that a crop shows."""
+        return self.files[crop // self.period]
+
     def leave_out(self, images: set[int], listed_in: Path) -> None:
         """Drop the pairs of images that cannot be read.
 
@@ -93,7 +98,9 @@ class CaptionDataset:
 
     def fingerprint(self) -> str:
         """SHA-256 over the names of the images and the pairs that show them: what the batches are drawn from."""
-        digest = hashlib.sha256("\n".join(self.files).encode())
+        digest = hashlib.sha256()
+        for number, names in enumerate(in_batches(self.files, READ_TOGETHER)):
+            digest.update(("\n" * (number > 0) + "\n".join(names)).encode())
         digest.update(self.image_of_row[self.pairs].tobytes())
         return digest.hexdigest()
 

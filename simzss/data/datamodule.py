@@ -1,20 +1,29 @@
 """The training data as Lightning takes it: one stream of batches for the whole run."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from simzss.concepts.bank import ConceptBank, open_bank
+from simzss.concepts.extractor import BATCH_SIZE
+from simzss.concepts.mentions import Match
+from simzss.concepts.table.format import Manifest
+from simzss.concepts.table.reading import read_bank
+from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.batches import Batches
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.live import Decoder, LiveLoader
 from simzss.data.sampler import BatchSampler
+from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
+from simzss.data.shards.corpus import ShardCorpus, Streaming, list_shards
+from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
 from simzss.data.token_table import TokenTable, open_token_table
 from simzss.data.transforms import SeededCrop
-from simzss.distributed import rank, world_size
+from simzss.distributed import all_values, rank, world_size
 from simzss.errors import UserError
 from simzss.modeling.backbone import ImageBackbone
 from simzss.modeling.tokenizer import TextTokenizer
@@ -25,8 +34,10 @@ class CaptionData(LightningDataModule):
     """Image-caption pairs with concepts.
 
     Args:
-        table: Concept table, the folder that `simzss concepts` wrote.
-        images: Folder with the images that the table names.
+        table: Concept table, the folder that `simzss concepts` wrote; with shards null to find the concepts on the fly.
+        images: Folder with the images that the table names; null with shards.
+        shards: Tar shards that hold images and captions, such as `s3://bucket/{00000..00999}.tar`.
+        streaming: How the shards are read.
         image_size: Side of the square crops, in pixels; a multiple of the backbone's patch.
         crop_scale: Smallest and largest share of an image's area that a crop keeps.
         batch_size: Pairs per optimiser step, over all processes together.
@@ -46,8 +57,10 @@ class CaptionData(LightningDataModule):
 
     def __init__(  # noqa: PLR0913, PLR0917 (one argument, one line of the YAML)
         self,
-        table: Path,
-        images: Path,
+        table: Path | None = None,
+        images: Path | None = None,
+        shards: str | None = None,
+        streaming: Streaming = Streaming(),  # noqa: B008  # frozen
         image_size: int = 224,
         crop_scale: tuple[float, float] = (0.9, 1.0),
         batch_size: int = 16_384,
@@ -77,15 +90,16 @@ class CaptionData(LightningDataModule):
             raise UserError(
                 f"data.crop_scale {list(crop_scale)} is no range of shares: give 0 < smallest <= largest <= 1"
             )
-        self.table, self.images = table, images
+        self._check_sources(table, images, shards, cache)
+        self.table, self.images, self.shards, self.streaming = table, images, shards, streaming
         self.batch_size, self.pairs_per_epoch, self.epochs = batch_size, pairs_per_epoch, epochs
         self.seed, self.views, self.max_broken = seed, views, max_broken
         self.chunk_size, self.workers = chunk_size, workers
         self.cache, self.cache_dtype = cache, cache_dtype
-        self.cache_dir = cache_dir or table.with_name(f"{table.name}-features")
+        self.cache_dir = cache_dir or (table and table.with_name(f"{table.name}-features"))
         self.crop = SeededCrop(image_size, crop_scale)
-        self.dataset: CaptionDataset
-        self.tokens: TokenTable
+        self.dataset: CaptionDataset | ShardCorpus
+        self.tokens: TokenTable | None = None
 
     def setup(self, stage: str) -> None:
         """Read the table.
@@ -95,8 +109,33 @@ class CaptionData(LightningDataModule):
         """
         if stage != "fit":
             return
-        self.dataset = CaptionDataset(self.table, self.images, self.crop, self.views, self.max_broken)
+        if self.shards is None:
+            self.dataset = CaptionDataset(*self._folders, self.crop, self.views, self.max_broken)
+        else:
+            listed = all_values(list_shards(self.shards) if rank() == 0 else None)  # once, as a store may be slow
+            shards = next(found for found in listed if found is not None)
+            self.dataset = ShardCorpus(shards, self._shards_bank(), self.views)
         self._check_sizes()
+
+    @staticmethod
+    def _check_sources(table: Path | None, images: Path | None, shards: str | None, cache: Placement) -> None:
+        if shards is None and (table is None or images is None):
+            raise UserError("no training data: give data.table and data.images, or data.shards")
+        if shards is not None and images is not None:
+            raise UserError("data.shards hold their images: leave data.images out")
+        if shards is not None and cache is not Placement.live:
+            raise UserError("the features of data.shards are not cached: set data.cache to live")
+
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        """Concept table and images, where there are no shards."""
+        assert self.table is not None and self.images is not None  # noqa: PT018, S101  # checked when it was made
+        return self.table, self.images
+
+    def _shards_bank(self) -> ConceptBank:
+        if self.table is None:
+            return open_bank(self.streaming.bank)
+        return read_bank(self.table, Manifest.load(self.table))
 
     def _check_sizes(self) -> None:
         if self.batch_size % world_size():
@@ -111,13 +150,19 @@ class CaptionData(LightningDataModule):
             raise UserError(f"{self.epochs} epochs of {self._per_epoch} pairs make no batch of {self.batch_size}")
 
     def tokenise(self, tokenizer: TextTokenizer) -> None:
-        """Make the tokens of all captions, or open those that are there.
+        """Make the tokens of all captions of the concept table, or open those that are there.
 
         Raises:
             UserError: If there is no room for them.
         """
-        self.tokens = open_token_table(self.table, self.cache_dir, tokenizer, self.workers)
-        self.pad_id = tokenizer.end_id
+        if self.table is not None and self.cache_dir is not None:
+            self.tokens = open_token_table(self.table, self.cache_dir, tokenizer, self.workers)
+        self.tokenizer, self.pad_id = tokenizer, tokenizer.end_id
+
+    @property
+    def longest_caption(self) -> int:
+        """Tokens that no caption exceeds."""
+        return self.tokenizer.context_length if self.tokens is None else int(self.tokens.lengths.max())
 
     def open_cache(self, backbone: ImageBackbone, room: float | None = None) -> FeatureCache | None:
         """The features of all crops, if they are to be cached; batches then carry no pixels.
@@ -129,7 +174,7 @@ class CaptionData(LightningDataModule):
         Raises:
             UserError: If the number of views is not set, or the disk is full.
         """
-        if self.cache is Placement.live:
+        if self.cache is Placement.live or isinstance(self.dataset, ShardCorpus) or self.cache_dir is None:
             return None
         cache = open_cache(
             self.cache_dir,
@@ -148,9 +193,11 @@ class CaptionData(LightningDataModule):
         """Optimiser steps in the whole run."""
         return self.epochs * self._per_epoch // self.batch_size
 
-    def train_dataloader(self) -> DataLoader[CaptionBatch] | LiveLoader:
+    def train_dataloader(self) -> DataLoader[CaptionBatch] | LiveLoader | ShardLoader:
         """The whole run's batches from the step the trainer stands at."""
         start = self.trainer.global_step if self.trainer else 0
+        if isinstance(self.dataset, ShardCorpus):
+            return self._shard_loader(self.dataset, start)
         stream = BatchSampler(
             pairs=len(self.dataset),
             pairs_per_epoch=self._per_epoch,
@@ -161,6 +208,7 @@ class CaptionData(LightningDataModule):
             rank=rank(),
             processes=world_size(),
         )
+        assert self.tokens is not None  # noqa: S101  # a folder's captions stand in a table
         batches = Batches(self.dataset, self.tokens, self.pad_id, self.chunk_size)
         if self.cache is Placement.live:
             return LiveLoader(batches, Decoder(self.dataset, self.seed), stream, self.workers)
@@ -171,6 +219,20 @@ class CaptionData(LightningDataModule):
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
         )
+
+    def _shard_loader(self, corpus: ShardCorpus, start: int) -> ShardLoader:
+        streams = corpus.streams(self.streaming, self.seed, world_size())
+        if self.batch_size % len(streams):
+            raise UserError(f"batch_size {self.batch_size} is no multiple of the {len(streams)} streams: change either")
+        run = StreamRun(streams, self.batch_size, self.steps, start, rank(), world_size())
+        pieces = ShardPieces(run, self._captions(corpus.bank), self.crop, self.views, self.max_broken)
+        return ShardLoader(pieces, self.pad_id, len(corpus.bank.names), self.chunk_size, self.workers)
+
+    def _captions(self, bank: ConceptBank) -> Captions[Any]:
+        if self.table is not None and self.tokens is not None:
+            return JoinedCaptions(self.table, self.tokens)
+        recipe = ExtractorRecipe(bank, self.streaming.nlp, Match(self.streaming.match), BATCH_SIZE)
+        return CaptionsOnTheFly(recipe, self.tokenizer)
 
     @property
     def _per_epoch(self) -> int:

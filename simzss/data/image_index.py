@@ -68,6 +68,8 @@ def index_images(keys: Any) -> ImageIndex:
 
 def _number(keys: Any, seed: int) -> ImageIndex:
     first_rows, image_of_row = _groups(hashes((key.encode() for key in _texts(keys)), seed))
+    if len(first_rows) == len(keys):
+        return ImageIndex(Names(keys), image_of_row)  # the column itself, and no copy of it
     return ImageIndex(Names(keys.take(pa.array(first_rows)).combine_chunks()), image_of_row)
 
 
@@ -89,6 +91,8 @@ def _groups(
 
 def _fits(index: ImageIndex, keys: Any) -> bool:
     """Whether every row has the name that its number stands for."""
+    if index.files.texts is keys:
+        return True  # as many hashes as rows: all names are distinct
     first = 0
     for chunk in keys.chunks:
         numbers = index.image_of_row[first : first + len(chunk)]

@@ -52,6 +52,11 @@ class TokenTable:
         """Tokens of each caption."""
         return np.diff(self.id_starts)
 
+    def take(self, rows: Int[np.ndarray, " some"]) -> "TokenTable":
+        """The tokens of some rows, in their order."""
+        (lengths, words), (counts, found) = gather(self.id_starts, rows), gather(self.mention_starts, rows)
+        return TokenTable(self.ids[words], _starts(lengths), self.mentions[found], _starts(counts))
+
 
 ARRAYS = tuple(field.name for field in fields(TokenTable))
 
@@ -93,6 +98,26 @@ def tokenise(rows: pa.Table, tokenizer: TextTokenizer) -> TokenTable:
         mentions=np.array([mention for row in mentions for mention in row], dtype=np.int32).reshape(-1, 3),
         mention_starts=_starts([len(row) for row in mentions]),
     )
+
+
+def concatenate(tables: Sequence[TokenTable]) -> TokenTable:
+    """Some tables, one behind the other."""
+    counts = [np.diff(table.mention_starts) for table in tables]
+    return TokenTable(
+        ids=np.concatenate([table.ids for table in tables]),
+        id_starts=_starts(np.concatenate([table.lengths for table in tables])),
+        mentions=np.concatenate([table.mentions for table in tables]),
+        mention_starts=_starts(np.concatenate(counts)),
+    )
+
+
+def gather(
+    starts: Int[np.ndarray, " rows_and_one"], rows: Int[np.ndarray, " batch"]
+) -> tuple[Int[np.ndarray, " batch"], Int[np.ndarray, " items"]]:
+    """How many items each of these rows has in a flat array, and where all of them lie, row by row."""
+    counts = starts[rows + 1] - starts[rows]
+    before = np.cumsum(counts) - counts
+    return counts, np.repeat(starts[rows] - before, counts) + np.arange(counts.sum())
 
 
 def _starts(counts: Sequence[int] | Int[np.ndarray, " rows"]) -> Int[np.ndarray, " rows_and_one"]:

@@ -9,6 +9,7 @@ numbers have no stated range and are refused, as are images of more than `MAX_PI
 """
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -63,19 +64,28 @@ def orientation_of(image: Image.Image) -> int:
 
 def open_image(path: Path, smallest_side: int | None = None) -> Image.Image:
     """Open an image file and decode it whole, values as stored; arguments and errors as for `read_image`."""
+    return _decode(path, str(path), smallest_side)
+
+
+def decode_image(content: bytes, name: str, smallest_side: int | None = None) -> Image.Image:
+    """The same as `read_image` of an image in memory, which errors call by a name."""
+    return to_rgb(_decode(BytesIO(content), name, smallest_side), name)
+
+
+def _decode(source: Path | BytesIO, name: str, smallest_side: int | None) -> Image.Image:
     try:
-        with _header(path) as image:
-            check_pixels(str(path), image.height, image.width)
+        with _header(source) as image:
+            check_pixels(name, image.height, image.width)
             if smallest_side is not None:
                 image.draft("RGB", (smallest_side, smallest_side))
             image.load()
             return image
     except FileNotFoundError as error:
-        raise UserError(f"no image at {path}") from error
+        raise UserError(f"no image at {name}") from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path} has more than the {MAX_PIXELS:,} pixels that are allowed: shrink it") from error
+        raise UserError(f"{name} has more than the {MAX_PIXELS:,} pixels that are allowed: shrink it") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"cannot read the image {path}: {error}; fetch it anew") from error
+        raise UserError(f"cannot read the image {name}: {error}; fetch it anew") from error
 
 
 def check_pixels(name: str, height: int, width: int, most: int | None = None) -> None:
@@ -89,8 +99,8 @@ def check_pixels(name: str, height: int, width: int, most: int | None = None) ->
         raise UserError(f"{name} has {width} x {height} pixels, {most:,} are allowed: shrink it")
 
 
-def _header(path: Path) -> Image.Image:
+def _header(source: Path | BytesIO) -> Image.Image:
     """What PIL reads before it decodes; its warning of large images is ours to give, as an error, at our own limit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        return Image.open(source)

@@ -91,7 +91,7 @@ class StopOnNaN(Callback):
         for step, loss, crop in self.unseen:
             if not bool(torch.isfinite(loss)):
                 dataset = alignment(trainer.lightning_module).data.dataset
-                images = [dataset.files[number // dataset.period] for number in crop.tolist()]
+                images = [dataset.image_name(number) for number in crop.tolist()]
                 path = Path(trainer.default_root_dir) / f"not-finite-{trainer.global_rank}.json"
                 path.write_text(json.dumps({"step": step, "images": images}, indent=1))
                 raise UserError(

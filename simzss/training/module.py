@@ -133,7 +133,7 @@ class Alignment(LightningModule):
         if self.device.type in NEVER_OUT_OF_MEMORY:
             return most
         image = self._cached(batch)  # before: processes exchange rows, and a rehearsal may end in one of them only
-        ids, longest = batch.ids, int(self.data.tokens.lengths.max())
+        ids, longest = batch.ids, self.data.longest_caption
         ids = pad(ids, (0, longest - ids.shape[1]), value=self.data.pad_id)
         ids[-1, : longest - 1] = ids[-1, 0]
         worst = replace(batch, ids=ids)

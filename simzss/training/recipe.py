@@ -26,6 +26,7 @@ CLASS = "class_path"
 SECTIONS = (
     ("model",),
     ("data",),
+    ("data", "streaming"),
     ("trainer",),
     ("validation",),
     ("model", "objective"),

@@ -59,7 +59,8 @@ class BadRow:
 class Place:
     """Where a row stands: "captions.jsonl, line 12"."""
 
-    path: Path
+    path: Path | str
+    """Or the address of a file that lies elsewhere."""
     unit: str
     number: int
 
@@ -69,7 +70,7 @@ class Place:
     @property
     def key(self) -> str:
         """Key of a row that has none of its own."""
-        return f"{self.path.name}:{self.number}"
+        return f"{Path(self.path).name}:{self.number}"
 
 
 def checked_row(caption: object, key: object, place: Place) -> CaptionRow | BadRow:

@@ -37,7 +37,7 @@ def read_tar(path: Path, columns: Columns) -> Iterator[CaptionRow | BadRow]:
             samples = groupby(_members(archive, columns), key=lambda member: member[0])
             for number, (key, members) in enumerate(samples, start=1):
                 texts = {suffix: content for _, suffix, content in members}
-                yield _sample_row(texts, key, columns, Place(path, "sample", number))
+                yield sample_row(texts, key, columns, Place(path, "sample", number))
     except (tarfile.TarError, EOFError, OSError, RecursionError) as error:
         raise UserError(f"{path}: not a readable tar file ({error})") from error
 
@@ -78,7 +78,8 @@ def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, 
             yield str(name.with_name(stem)), suffix, file.read().decode("utf-8", "surrogateescape") if file else ""
 
 
-def _sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:
+def sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:
+    """The row of one sample, from its files by their suffix."""
     name = columns.caption or ("txt" if "txt" in texts else "caption")
     fields = _fields(texts.get("json", "{}"))
     if fields is None:

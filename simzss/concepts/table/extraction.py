@@ -21,8 +21,9 @@ from simzss.concepts.readers.rows import BadRow, CaptionRow
 from simzss.concepts.routes.pipelines import describe_pipeline
 from simzss.concepts.table.format import BANK, MANIFEST, Manifest, part_path, part_paths, read_part_counts, write_part
 from simzss.concepts.table.plan import WHOLE, Plan, Shard
+from simzss.concepts.table.ray_engine import extract_on_ray
 from simzss.concepts.table.reading import file_hash
-from simzss.concepts.table.workers import extract_here, extract_in_processes
+from simzss.concepts.table.workers import Engine, extract_here, extract_in_processes
 from simzss.errors import UserError
 
 CHUNK_ROWS = 500
@@ -31,7 +32,14 @@ MAY_CHANGE = "on_error"
 """The setting that a run may be continued with another of: after a bad row stopped it, so that the row is skipped."""
 
 
-def extract(plan: Plan, folder: Path, workers: int = 1, shard: Shard = WHOLE, watcher: Watcher = SILENT) -> Manifest:
+def extract(
+    plan: Plan,
+    folder: Path,
+    workers: int = 1,
+    shard: Shard = WHOLE,
+    watcher: Watcher = SILENT,
+    engine: Engine = Engine.LOCAL,
+) -> Manifest:
     """Make the concept table of a corpus, or go on with one; does nothing if it is finished.
 
     Raises:
@@ -47,9 +55,12 @@ def extract(plan: Plan, folder: Path, workers: int = 1, shard: Shard = WHOLE, wa
     try:
         plan.recipe.bank.save(folder / BANK, str(shard))
         chunks = cutter.chunks()
-        batches = (
-            extract_here(extractor, chunks) if workers == 1 else extract_in_processes(plan.recipe, chunks, workers)
-        )
+        if engine is Engine.RAY:
+            batches = extract_on_ray(plan.recipe, chunks, workers)
+        elif workers == 1:
+            batches = extract_here(extractor, chunks)
+        else:
+            batches = extract_in_processes(plan.recipe, chunks, workers)
         _write_parts(folder, batches, cutter, watcher)
         return _finish(folder, asked, plan, cutter.parts, shard)
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from enum import StrEnum
 from multiprocessing import get_context, parent_process
 
 import pyarrow as pa
@@ -25,6 +26,15 @@ from simzss.errors import UserError
 
 QUEUED_PER_WORKER = 3
 """Chunks that wait for each worker, so that none is idle while the results of another are written."""
+
+
+class Engine(StrEnum):
+    """Who makes the table rows; the table is the same."""
+
+    LOCAL = "local"
+    """Processes of this machine."""
+    RAY = "ray"
+    """A Ray cluster."""
 
 
 @dataclass(frozen=True)

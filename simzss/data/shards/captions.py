@@ -1,0 +1,109 @@
+"""The captions of samples, tokenised, with concepts found on the fly or joined from a concept table by the key.
+
+On the fly every caption is read again whenever it is drawn, by the extractor that `simzss concepts` uses: a gazetteer
+keeps up with the decoding of images, a parser does not. A table is made once, and its tokens are mapped into memory.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int
+
+from simzss.concepts.extractor import ConceptExtractor
+from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns, Place
+from simzss.concepts.readers.shards import sample_row
+from simzss.concepts.table.format import Manifest, to_batch
+from simzss.concepts.table.reading import checked_parts, read_part
+from simzss.concepts.table.workers import ExtractorRecipe
+from simzss.data.image_index import hashes
+from simzss.data.shards.store import Sample
+from simzss.data.token_table import TokenTable, tokenise
+from simzss.errors import UserError
+from simzss.modeling.tokenizer import TextTokenizer
+
+Found = TypeVar("Found")
+
+
+@runtime_checkable
+class Captions(Protocol[Found]):
+    """Where the captions of samples come from."""
+
+    def find(self, sample: Sample) -> Found:
+        """The caption of a sample.
+
+        Raises:
+            UserError: If it has none.
+        """
+
+    def tokens(self, found: Sequence[Found]) -> TokenTable:
+        """The tokens of some captions, in their order."""
+
+
+class CaptionsOnTheFly:
+    """Captions as they stand in the shards, the concepts of a bank found in them.
+
+    Args:
+        recipe: Makes the extractor, in each decoding process its own.
+        tokenizer: The text encoder's.
+    """
+
+    def __init__(self, recipe: ExtractorRecipe, tokenizer: TextTokenizer) -> None:
+        self.recipe, self.tokenizer = recipe, tokenizer
+        self.extractor: ConceptExtractor | None = None
+
+    def find(self, sample: Sample) -> CaptionRow:
+        """The `.txt` file of a sample, or the `caption` of its `.json`, as `simzss concepts` reads them."""
+        texts = {
+            name: sample.files[name].decode("utf-8", "surrogateescape")
+            for name in sample.files.keys() & {"txt", "json"}
+        }
+        row = sample_row(texts, sample.key, Columns(), Place("", "sample", sample.number))
+        if isinstance(row, BadRow):
+            raise UserError(row.problem.partition(": ")[2])
+        return row
+
+    def tokens(self, found: Sequence[CaptionRow]) -> TokenTable:
+        """Find the concepts of some captions, and tokenise."""
+        self.extractor = self.extractor or self.recipe.build()
+        concepts = list(self.extractor.pipe(row.caption for row in found))
+        return tokenise(pa.Table.from_batches([to_batch([row.key for row in found], concepts)]), self.tokenizer)
+
+
+class JoinedCaptions:
+    """Captions and concepts of a table, found by the keys of the samples.
+
+    Keys are held as hashes of 64 bits with their rows, 12 bytes for each. A foreign key passes for one of n with a
+    chance of n in 2^64.
+
+    Args:
+        table: Folder of the concept table.
+        tokens: The tokens of all its rows.
+
+    Raises:
+        UserError: If a key stands twice in the table.
+    """
+
+    def __init__(self, table: Path, tokens: TokenTable) -> None:
+        self.table, self.all_tokens = table, tokens
+        paths = checked_parts(table, Manifest.load(table))
+        columns = (read_part(path, ["key"])["key"].to_pylist() for path in paths)
+        keys = np.concatenate([hashes(key.encode() for key in column) for column in columns])
+        self.rows: Int[np.ndarray, " rows"] = np.argsort(keys, kind="stable").astype(np.int32)
+        self.keys = keys[self.rows]
+        if (self.keys[1:] == self.keys[:-1]).any():
+            raise UserError(f"{table} has a key twice, so that samples cannot be joined with it: leave data.table out")
+
+    def find(self, sample: Sample) -> int:
+        """The row of a sample."""
+        (key,) = hashes([sample.key.encode()])
+        place = int(np.searchsorted(self.keys, key))
+        if place == len(self.keys) or self.keys[place] != key:
+            raise UserError(f"{self.table} has no row {sample.key!r}")
+        return int(self.rows[place])
+
+    def tokens(self, found: Sequence[int]) -> TokenTable:
+        """The tokens of some rows."""
+        return self.all_tokens.take(np.array(found))
