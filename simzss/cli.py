@@ -3,10 +3,12 @@
 Every command is one typed function; typer turns its signature and docstring into options and
 `--help`. A command's module is imported when the command is called, so that `simzss concepts` never pays for torch.
 
-Bad input ends in one line on standard error and exit code 2, without traceback (see `simzss.errors`).
+Bad input ends in one line on standard error and exit code 2, without traceback (see `simzss.errors`); Ctrl-C and
+SIGTERM in one line and 130 or 143 (see `simzss.stopping`). Of several processes one tells (see `simzss.peers`).
 """
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -14,11 +16,13 @@ from typing import Any
 
 import typer
 
-from simzss import __version__
+from simzss import __version__, peers
 from simzss.errors import UserError
+from simzss.io.files import REMEDIES, why
+from simzss.stopping import Stopped, handle_signals, postpone, requested, tell
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+MISTAKE, DEFECT = 2, 1
+"""Exit codes: of what the user can mend, and of what we must."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("simzss.commands.run_demo:demo", "the whole method on a small drawn world, in minutes"),
@@ -83,7 +87,9 @@ def run(arguments: Sequence[str]) -> None:
         if name in COMMANDS:
             function, rest = load_command(COMMANDS[name][0]), arguments[words:]
             if name == "fit":  # its options are the keys of a YAML: LightningCLI reads them
-                print(f"trained: {function(rest)}")
+                folder = function(rest)
+                if os.environ.get("LOCAL_RANK", "0") == "0":  # of several processes, one tells
+                    print(f"trained: {folder}")
             else:
                 call(function, f"simzss {name}", rest)
             return
@@ -95,11 +101,9 @@ def call(function: Callable[..., Any], prog: str, arguments: Sequence[str]) -> N
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command(help=inspect.cleandoc(function.__doc__ or "").partition("\n\nArgs:")[0])(function)
     try:
-        code = app(list(arguments), prog_name=prog, standalone_mode=False)
+        app(list(arguments), prog_name=prog, standalone_mode=False)
     except typer.TyperException as error:
         raise UserError(f"{error.format_message().rstrip('.')} (see {prog} --help)") from error
-    if code == INTERRUPTED:  # typer turns Ctrl-C into a return value
-        raise KeyboardInterrupt
 
 
 def load_command(target: str) -> Callable[..., Any]:
@@ -111,13 +115,29 @@ def load_command(target: str) -> Callable[..., Any]:
 def main() -> None:
     """Entry point of the console script."""
     try:
+        handle_signals()
         run(sys.argv[1:])
-    except UserError as error:
-        print(f"simzss: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("simzss: stopped", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        postpone(now=True)  # a signal on the way out is one too many, or torchrun's for the sake of another process
+        cause = requested() or _by_the_system(error) or error  # a request has broken what broke on the way out
+        code = cause.code if isinstance(cause, Stopped) else MISTAKE if isinstance(cause, UserError) else DEFECT
+        line = str(cause) if isinstance(cause, Stopped | UserError) else None
+        peers.leave(cause, code, line)
+        if line is None:
+            raise
+        tell(line)
+        sys.exit(code)
+
+
+def _by_the_system(error: BaseException) -> UserError | None:
+    """What a full disk or memory, a limit or a missing right did, wherever it did."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
+        return UserError("the machine is out of memory: give smaller sizes")
+    if not isinstance(error, OSError) or error.errno not in REMEDIES:
+        return None
+    return UserError(f"{error.filename}: {why(error)}" if error.filename else why(error))
 
 
 if __name__ == "__main__":

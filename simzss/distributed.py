@@ -23,6 +23,8 @@ from torch import Tensor, distributed
 from torch.autograd import Function
 from torch.autograd.function import FunctionCtx
 
+from simzss import peers
+
 Value = TypeVar("Value")
 
 
@@ -30,7 +32,20 @@ def join_processes() -> int:
     """Join the group of processes that `torchrun` started, if it did; the index of this process on its machine."""
     if world_size() == 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    meet_processes()
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def meet_processes() -> None:
+    """From now on, if one process ends all of this machine do (see `simzss.peers`), until `part_processes`."""
+    found = zip(all_values(socket.gethostname()), all_values(os.getpid()), strict=True)
+    peers.meet({number: pid for number, (machine, pid) in enumerate(found) if machine == socket.gethostname()})
+
+
+def part_processes() -> None:
+    """Wait until every process has come here; after that each may end when it likes."""
+    barrier()
+    peers.part()
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """An aligned model: backbone, text encoder, objective and concept bank; what is trained, exported and loaded."""
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from simzss import __version__
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
+from simzss.io.files import file_hash, folder_written_whole
 from simzss.io.hub import fetch_snapshot
 from simzss.io.records import write_json
 from simzss.model_card import ModelFacts, card, read_scores
@@ -29,6 +29,7 @@ from simzss.model_folder import (
     ModelConfig,
     SavedConfig,
     SavedProtocol,
+    check_files,
     check_tensors,
     make_objective,
     read_config,
@@ -163,26 +164,26 @@ class AlignedModel(nn.Module, ModelHubMixin):
 
     def save(self, folder: Path) -> None:
         """Write the trained part, how to build the rest, and the bank; the folder appears complete or not at all."""
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        write_tensors(self.trained(), partial / WEIGHTS)
         config = self.config
-        if self.carries_backbone and not self.backbone.trained:
-            write_tensors(self.backbone.model.state_dict(), partial / BACKBONE)
-            config = replace(config, backbone=replace(config.backbone, weights=BACKBONE))
-        saved = SavedConfig(
-            **vars(config), backbone_hash=self.backbone.fingerprint(), version=__version__, schema=SCHEMA
-        )
-        write_json(partial / CONFIG, saved)
-        if self.bank is not None:
-            self.bank.save(partial / BANK)
-        if self.protocol is not None:
-            write_json(partial / PROTOCOL, SavedProtocol(self.protocol, SCHEMA))
-        if isinstance(self.tokenizer, T5Tokenizer):
-            (partial / TOKENIZER).write_text(self.tokenizer.to_json())
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
+        with folder_written_whole(folder) as partial:
+            write_tensors(self.trained(), partial / WEIGHTS)
+            if self.carries_backbone and not self.backbone.trained:
+                write_tensors(self.backbone.model.state_dict(), partial / BACKBONE)
+                config = replace(config, backbone=replace(config.backbone, weights=BACKBONE))
+            if self.bank is not None:
+                self.bank.save(partial / BANK)
+            if self.protocol is not None:
+                write_json(partial / PROTOCOL, SavedProtocol(self.protocol, SCHEMA))
+            if isinstance(self.tokenizer, T5Tokenizer):
+                (partial / TOKENIZER).write_text(self.tokenizer.to_json())
+            saved = SavedConfig(
+                **vars(config),
+                backbone_hash=self.backbone.fingerprint(),
+                version=__version__,
+                schema=SCHEMA,
+                files={path.name: file_hash(path) for path in sorted(partial.iterdir())},
+            )
+            write_json(partial / CONFIG, replace(saved, checksum=saved.own_checksum()))
 
     def generate_model_card(
         self,
@@ -289,9 +290,10 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
         UserError: If something is missing, or backbone, width or objective do not fit the weights.
     """
     folder = Path(folder)
-    saved = read_config(folder)
+    saved = given = read_config(folder)
     if backbone_weights is not None:
         saved = replace(saved, backbone=replace(saved.backbone, weights=backbone_weights))
+    check_files(folder, given.files)
     model = _build(folder, saved, download=download)
     model.load_trained(read_tensors(folder / WEIGHTS), str(folder))
     if model.backbone.fingerprint() != saved.backbone_hash:
@@ -300,6 +302,8 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
         model.bank = ConceptBank.load(folder / BANK)
     if (folder / PROTOCOL).is_file():
         model.protocol = read_protocol(folder)
+    if given.checksum not in {None, given.own_checksum()}:  # last: other mistakes are told more exactly
+        raise UserError(f"{folder / CONFIG} has changed since it was saved: copy it again, or remove its 'checksum'")
     return model.eval()
 
 

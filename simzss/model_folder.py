@@ -6,7 +6,10 @@ and, beside a pretrained T5, `tokenizer.json` its tokenizer. A model that carrie
 `backbone.safetensors`. No pickle anywhere.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,15 @@ from torch import Tensor
 
 from simzss.errors import UserError
 from simzss.io.config import arguments_of, configuration, from_mapping
-from simzss.io.records import load_json
+from simzss.io.files import file_hash, why
+from simzss.io.records import load_json, to_plain
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives.base import Objective, registered
 
 WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
 BACKBONE, PROTOCOL = "backbone.safetensors", "protocol.json"
-SCHEMA = 1
+SCHEMA = 2
 """Of `config.json` and `protocol.json`."""
 
 
@@ -49,6 +53,15 @@ class SavedConfig(ModelConfig):
     """The simzss that saved it, for people."""
     schema: int
     """Of this file; those saved before it was counted are read as they are."""
+    files: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of every other file; none in models that were saved before there were any."""
+    checksum: str | None = None
+    """Of all other keys; None in models that were saved before there was one. Who edits this file takes it out."""
+
+    def own_checksum(self) -> str:
+        """What the checksum has to be."""
+        others = to_plain(replace(self, checksum=None))
+        return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 @configuration
@@ -81,6 +94,21 @@ def read_protocol(folder: Path) -> dict[str, Any]:
     return load_json(SavedProtocol, folder / PROTOCOL, "simzss fit", SCHEMA).protocol
 
 
+def check_files(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Compare the files beside `config.json` with their hashes in it.
+
+    Raises:
+        UserError: If one is missing or not as it was saved.
+    """
+    for name, expected in hashes.items():
+        if Path(name).name != name:
+            raise UserError(f"{folder / CONFIG} names {name!r}, which is no file of the model's folder")
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} is no whole model: {name} is missing, copy it again")
+        if file_hash(folder / name) != expected:
+            raise UserError(f"{folder / name} is damaged (it does not fit its hash in {CONFIG}): copy it again")
+
+
 def make_objective(config: ModelConfig, where: str) -> Objective:
     """The objective that a saved model names: a registered one, with no other arguments than its own.
 
@@ -98,19 +126,28 @@ def make_objective(config: ModelConfig, where: str) -> Objective:
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors by their names."""
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    """Write tensors by their names.
+
+    Raises:
+        UserError: If they cannot be written.
+    """
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # which is all that it makes of a full disk
+        raise UserError(f"cannot write {path}: {error}; make room or choose another place") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors by their names.
 
     Raises:
-        UserError: If the file is damaged.
+        UserError: If the file cannot be read or is damaged.
     """
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {why(error)}") from error
+    except SafetensorError as error:
         raise UserError(f"{path} is damaged ({error}): export or copy it again") from error
 
 

@@ -39,18 +39,6 @@ def test_a_mistake_ends_with_code_2_and_without_traceback() -> None:
     assert "nowhere.json" in ended.stderr
 
 
-def test_ctrl_c_ends_with_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "load_command", {cli.COMMANDS["probe"][0]: interrupted}.get)
-    monkeypatch.setattr(sys, "argv", ["simzss", "probe"])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 130
-    assert capsys.readouterr().err.endswith("simzss: stopped\n")
-
-
 def test_concepts_alone_never_import_torch() -> None:
     code = "import sys, simzss.concepts.bank, simzss.concepts.mentions, simzss.cli; print('torch' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -92,8 +92,40 @@ def test_a_damaged_file_is_told(model: AlignedModel, tmp_path: Path, name: str) 
     model.save(tmp_path / "model")
     path = tmp_path / "model" / name
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(UserError, match="is damaged"):
+    with pytest.raises(UserError, match=r"is damaged"):
         load_model(tmp_path / "model")
+
+
+def test_models_from_before_there_was_a_hash_are_read(model: AlignedModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "model")
+    without_hash(tmp_path / "model")
+    assert load_model(tmp_path / "model").config == model.config
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("model.safetensors", "is damaged"),
+        ("bank.json", "is damaged"),
+        ("config.json", "has changed since it was saved: copy it again, or remove its 'checksum'"),
+    ],
+)
+def test_changed_files_are_noticed(model: AlignedModel, tmp_path: Path, name: str, words: str) -> None:
+    model.bank = ConceptBank.from_names(["cat", "dog"])
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / name
+    content = path.read_bytes()
+    old, new = {"bank.json": (b"cat", b"car"), "config.json": (b"0.1", b"0.2")}.get(name, (content[-1:], b"!"))
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(UserError, match=words):
+        load_model(tmp_path / "model")
+
+
+def without_hash(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    del config["files"], config["checksum"]
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 KEYS = ("schema", "version", "backbone", "text_encoder", "objective", "settings", "backbone_hash")
@@ -104,7 +136,7 @@ KEYS = ("schema", "version", "backbone", "text_encoder", "objective", "settings"
     [
         *(({key: None}, f"config.json: {key}: input should be") for key in KEYS if key != "schema"),
         ({"schema": "1"}, "config.json has schema '1'"),
-        ({"schema": 2}, "has schema 2, this simzss reads up to 1: update simzss"),
+        ({"schema": 3}, "has schema 3, this simzss reads up to 2: update simzss"),
         ({"colour": 1}, "config.json: unknown key 'colour'; choose among: backbone, text_encoder"),
         ({"backbone": {"nom": "vit"}}, "unknown key 'backbone.nom'; choose among: name, weights"),
         ({"backbone": {"options": {"depth": "4"}}}, "backbone.options.depth"),
@@ -132,6 +164,7 @@ def test_every_wrong_key_is_told_in_one_line(
 def test_every_missing_key_is_named(model: AlignedModel, tmp_path: Path, key: str) -> None:
     model.save(tmp_path / "model")
     path = tmp_path / "model" / "config.json"
+    without_hash(tmp_path / "model")
     config = json.loads(path.read_text())
     del config[key]
     path.write_text(json.dumps(config))
@@ -153,6 +186,7 @@ def test_what_is_no_object_is_damaged(model: AlignedModel, tmp_path: Path, conte
 def test_weights_that_are_no_numbers_are_told(model: AlignedModel, tmp_path: Path) -> None:
     model.save(tmp_path / "model")
     path = tmp_path / "model" / "model.safetensors"
+    without_hash(tmp_path / "model")
     tensors = load_file(path)
     tensors["text_encoder.projection.weight"][0, 0] = torch.nan
     save_file(tensors, path)

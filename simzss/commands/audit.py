@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
+from simzss.commands.console import make_console
 from simzss.devices import Precision, pick_device
 from simzss.diagnostics.audit import Audit, Images, audit
 from simzss.diagnostics.audit_report import as_record, draw_audit, headline, markdown
@@ -81,11 +81,11 @@ def _write(found: Audit, record: dict[str, object], output: Path) -> None:
     write_json(output / "results.json", record)
     write_atomically(output / "report.md", markdown(record))
     draw_audit(found, record, output / "audit.png")
-    console = Console()
+    console = make_console()
     for line in headline(record):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)
     for name in ("report.md", "audit.png", "results.json"):
-        console.print(f"wrote {output / name}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {output / name}", soft_wrap=True)
 
 
 def _vocabularies(benchmark: Benchmark, leading: str) -> list[str]:
@@ -106,4 +106,4 @@ def _training(
 
 def _watch(images: Iterable[ScoredImage], title: str, count: int) -> Iterator[ScoredImage]:
     """A progress bar, gone when done."""
-    yield from track(images, title, total=count, console=Console(stderr=True), transient=True)
+    yield from track(images, title, total=count, console=make_console(stderr=True), transient=True)

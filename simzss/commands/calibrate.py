@@ -8,8 +8,8 @@ import matplotlib as mpl
 import numpy as np
 import typer
 from matplotlib.figure import Figure
-from rich.console import Console
 
+from simzss.commands.console import make_console
 from simzss.devices import pick_device
 from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
 from simzss.evaluation.dataset import list_stems
@@ -63,15 +63,14 @@ def calibrate(  # one argument per option
     write_json(output, calibration)
     picture = output.with_suffix(".png")
     draw_curves(histogram, picture)
-    console = Console()
+    console = make_console()
     console.print(
         f"{chosen.key}, {len(stems):,} images: threshold {threshold:g}, mIoU {100 * miou:.2f} % there;"
         f" any named class against background, area under the ROC {100 * histogram.auroc():.1f} %",
-        highlight=False,
         soft_wrap=True,
     )
     for path in (output, picture):
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def _number(value: float) -> float | None:

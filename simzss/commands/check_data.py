@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from simzss.benchmarks import EIGHT
+from simzss.commands.console import make_console
 from simzss.errors import UserError
 from simzss.evaluation.check import Finding, inspect, read_everything
 from simzss.evaluation.spec import load_benchmark
@@ -34,11 +34,11 @@ def data_check(
     for finding in findings:
         state = "ready" if not finding.problems else f"{len(finding.problems)} problem(s)"
         table.add_row(finding.benchmark.title, f"{finding.images:,} of {finding.benchmark.count or 'any'}", state)
-    console = Console()
+    console = make_console()
     console.print(table)
     for finding in findings:
         for problem in finding.problems[:PROBLEMS_SHOWN]:
-            console.print(problem, soft_wrap=True, highlight=False, markup=False)
+            console.print(problem, soft_wrap=True)
     if broken := [finding.benchmark.key for finding in findings if finding.problems]:
         raise UserError(f"{len(broken)} of {len(findings)} benchmarks are not ready: {', '.join(broken)}")
 
@@ -47,7 +47,7 @@ def _read(finding: Finding, root: Path) -> Finding:
     """The finding with whatever reading every file brings to light."""
     if finding.problems:
         return finding
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     pairs = track(
         read_everything(finding.benchmark, root),
         finding.benchmark.key,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from simzss.commands.console import make_console
 from simzss.devices import pick_device
 from simzss.diagnostics.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
 from simzss.diagnostics.classification import (
@@ -27,12 +27,12 @@ from simzss.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 
 
-def classify(  # one argument per option
+def classify(  # noqa: PLR0913  # one argument per option
     checkpoint: Annotated[Path, typer.Argument(help="folder of a saved model")],
     data: Annotated[
         str,
         typer.Argument(
-            help="folder with one folder per class, Waterbirds, or a Hugging Face data set (saved, or its name)"
+            help="folder with one folder per class, Waterbirds, a saved Hugging Face data set; with --download its name"
         ),
     ],
     *,
@@ -42,6 +42,7 @@ def classify(  # one argument per option
     size: Annotated[int, typer.Option(min=1, help="pixels of an image's side, a multiple of the patch")] = 224,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
     json: Annotated[Path | None, typer.Option(help="write the result to this file")] = None,
+    download: Annotated[bool, typer.Option("--download", help="fetch the data set from the Hugging Face hub")] = False,
 ) -> None:
     """Classify whole images by the names of their classes, and report top-1 and top-5 accuracy.
 
@@ -50,7 +51,7 @@ def classify(  # one argument per option
     if json:
         check_writable(json)
     placed = from_metadata(Path(data), split) if is_placed(Path(data)) else None
-    images = placed.data if placed else _load(data, split)
+    images = placed.data if placed else _load(data, split, download=download)
     if names:
         images = _renamed(images, names)
     place = pick_device(device)
@@ -78,7 +79,7 @@ def _show(data: str, classes: int, accuracy: Accuracy, apart: BackgroundAccuracy
         for name, part in (("matching", apart.matching), ("mismatching", apart.mismatching)):
             lines.append(f"{name} background: {part.images:,} images, top-1 {100 * part.top1:.2f} %")
         lines.append(f"drop: {100 * apart.drop:.2f} points")
-    Console().print("\n".join(lines), highlight=False, soft_wrap=True)
+    make_console().print("\n".join(lines), soft_wrap=True)
 
 
 def _by_background(apart: BackgroundAccuracy | None) -> dict[str, Any]:
@@ -88,12 +89,16 @@ def _by_background(apart: BackgroundAccuracy | None) -> dict[str, Any]:
     return {"matching": asdict(apart.matching), "mismatching": asdict(apart.mismatching), "drop": apart.drop}
 
 
-def _load(data: str, split: str) -> LabelledImages:
+def _load(data: str, split: str, *, download: bool) -> LabelledImages:
     """The images of a folder, of a data set saved in one, or of a data set of that name."""
     folder = Path(data)
     if is_saved(folder):
         return from_saved(folder, split)
-    return from_folder(folder) if folder.is_dir() else from_dataset(_hugging_face(data, split))
+    if folder.is_dir():
+        return from_folder(folder)
+    if not download:
+        raise UserError(f"no folder {data}; a data set of that name on the Hugging Face hub needs --download")
+    return from_dataset(_hugging_face(data, split))
 
 
 def _hugging_face(name: str, split: str) -> object:
@@ -112,8 +117,8 @@ def _renamed(images: LabelledImages, path: Path) -> LabelledImages:
     """The same images under other class names."""
     try:
         lines = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text ({error}); give a file with one name per line") from error
     if len(lines) != len(images.names):
         raise UserError(f"{path}: {len(lines)} names for {len(images.names)} classes; give one per line")
     return replace(images, names=lines)

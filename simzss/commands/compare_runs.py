@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from simzss.commands.console import make_console
 from simzss.demo.methods_table import Demo, is_demo, methods_table, read_demo, rows_of, to_markdown, worlds_that_differ
 from simzss.errors import UserError
 from simzss.evaluation.bootstrap import LEVEL
@@ -55,38 +55,38 @@ def compare(
 
 
 def _compare_demos(demos: Sequence[Demo], json: Path | None, markdown: Path | None) -> None:
-    console = Console()
+    console = make_console()
     for difference in worlds_that_differ(demos):
-        console.print(f"not the same everywhere: {difference}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"not the same everywhere: {difference}", soft_wrap=True)
     console.print(methods_table(demos))
     if json:
         write_json(json, {"rows": rows_of(demos)})
     if markdown:
         write_atomically(markdown, to_markdown(demos))
     for path in filter(None, (json, markdown)):
-        console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def _compare_evaluations(folders: Sequence[Path], classes: int, json: Path | None) -> list[Comparison]:
     first, *others = [load_run(folder) for folder in folders]
     comparisons = compare_runs(first, *others) if others else compare_wordings(first)
-    console = Console()
+    console = make_console()
     for other in others:
         for difference in settings_that_differ(first, other):
-            console.print(f"other settings, too: {difference}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"other settings, too: {difference}", soft_wrap=True)
     console.print(_summary(comparisons, str(first.folder) if others else "the leading wording"))
     for comparison in comparisons if classes and len(others) == 1 else []:
         console.print(_classes(comparison, classes))
     if json:
         keys = dict.fromkeys(each.key for each in comparisons)
         write_json(json, {key: {each.title: each for each in comparisons if each.key == key} for key in keys})
-        console.print(f"wrote {json}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {json}", soft_wrap=True)
     return comparisons
 
 
 def _show_mentions(comparisons: Sequence[Comparison], concepts: Path, plot: Path | None) -> None:
     """Mean IoU of the classes that captions mention never, rarely and often; the plot is of the last comparison."""
-    console = Console()
+    console = make_console()
     for comparison in comparisons:
         counts = count_mentions(concepts, comparison.names)
         pair = [dict(zip(comparison.names, iou, strict=True)) for iou in (comparison.first, comparison.second)]
@@ -97,7 +97,7 @@ def _show_mentions(comparisons: Sequence[Comparison], concepts: Path, plot: Path
         console.print(table)
         if plot and comparison is comparisons[-1]:
             save_plot({"first": pair[0], comparison.title: pair[1]}, counts.times, comparison.key, plot)
-            console.print(f"wrote {plot}", highlight=False, soft_wrap=True)
+            console.print(f"wrote {plot}", soft_wrap=True)
 
 
 def _summary(comparisons: Sequence[Comparison], first: str) -> Table:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from safetensors.torch import save_file
 from torch import Tensor
 
+from simzss.commands.console import make_console
 from simzss.errors import UserError
 from simzss.io.files import check_writable, written_whole
 from simzss.model import AlignedModel
@@ -40,7 +40,7 @@ def convert(
         _convert_model(tensors, released, output)
         left_out = [name for name in LEFT_OUT if name in tensors]
         told = f"{len(tensors) - len(left_out)} tensors, left out {', '.join(left_out) or 'none'}"
-    Console().print(f"{output}: {told}", highlight=False, markup=False, soft_wrap=True)
+    make_console().print(f"{output}: {told}", soft_wrap=True)
 
 
 def _convert_model(tensors: dict[str, Tensor], released: Path, output: Path) -> None:

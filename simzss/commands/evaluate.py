@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from simzss.commands.progress import watch_images
 from simzss.commands.score_table import print_scores
 from simzss.devices import Precision, pick_device
 from simzss.diagnostics.grouping import BOTTOM_UP, read_groups
-from simzss.distributed import join_processes, rank
+from simzss.distributed import join_processes, part_processes, rank
 from simzss.errors import UserError
 from simzss.evaluation.check import present_benchmarks
 from simzss.evaluation.dataset import list_stems
@@ -29,10 +30,11 @@ from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import STANDARD, Benchmark, check_keys, load_benchmark
-from simzss.evaluation.task import Scorer, choose
+from simzss.evaluation.task import COUNTS, Scorer, choose
 from simzss.evaluation.thresholds import calibrated
 from simzss.evaluation.vocabularies import MADE, check_vocabulary
 from simzss.evaluation.wordings import Wording, wordings_of
+from simzss.io.files import locked, nothing_left
 from simzss.segmentation.protocol import BackgroundRule, ClassToken, SegmentationProtocol, TemplateSet, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
@@ -99,8 +101,10 @@ def evaluate(  # noqa: PLR0913  # one argument per option
             calibrate = partial(calibrated, calibration, evaluated=images)
         segmenting = Segmenting(pick_device(device, join_processes()), windows_at_once, precision, bottom_up)
         scored = _model(model, chosen, wordings, segmenting, calibrate)
-    run = claim(output, describe_run(scored.settings, chosen, data_root, limit))
-    counted = evaluate_benchmarks(scored.scorer, chosen, data_root, output, limit=limit, watch=watch_images)
+    with locked(output) if rank() == 0 else nullcontext(), nothing_left(output, (output / COUNTS).exists):
+        run = claim(output, describe_run(scored.settings, chosen, data_root, limit))
+        counted = evaluate_benchmarks(scored.scorer, chosen, data_root, output, limit=limit, watch=watch_images)
+    part_processes()
     if rank() != 0:
         return
     jaccards = {each.key: read_groups(output, each).jaccard for each in chosen} if bottom_up else {}

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from rich.console import Console
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from simzss import __version__
+from simzss.commands.console import make_console
 from simzss.errors import UserError
 from simzss.io.files import check_writable, written_whole
 from simzss.io.hub import find_model
@@ -87,9 +87,7 @@ def export(  # one argument per option
         runtime = WRITERS[output.suffix](_traced(baked, model, fixed), facts, path)
         worst = _checked(baked, runtime, model.patch_size, fixed)
     told = f"{len(shown)} classes, {'free size' if fixed is None else size}"
-    Console().print(
-        f"{output}: {told}, cosines at most {worst:.1e} from torch", highlight=False, markup=False, soft_wrap=True
-    )
+    make_console().print(f"{output}: {told}, cosines at most {worst:.1e} from torch", soft_wrap=True)
 
 
 def _baked(model: AlignedModel, words: ClassWords, protocol: SegmentationProtocol) -> BakedSegmenter:

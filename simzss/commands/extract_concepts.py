@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from simzss.commands.console import make_console
 from simzss.commands.progress import watching
 from simzss.concepts.bank import open_bank
 from simzss.concepts.extractor import BATCH_SIZE
@@ -19,7 +20,7 @@ from simzss.concepts.table.highlight import to_page, to_terminal
 from simzss.concepts.table.plan import Plan, Shard
 from simzss.concepts.table.summary import make_report
 from simzss.concepts.table.workers import Engine, ExtractorRecipe
-from simzss.io.files import write_atomically
+from simzss.io.files import check_writable, write_atomically
 
 
 def concepts(  # noqa: PLR0913  # one argument per option
@@ -42,11 +43,13 @@ def concepts(  # noqa: PLR0913  # one argument per option
     html: Annotated[Path | None, typer.Option(help="write that report as a web page")] = None,
 ) -> None:
     """Find the concepts of a bank in captions, and write them as Parquet with character offsets."""
+    if html:
+        check_writable(html)
     corpus = open_corpus(source, reader, caption_column, key_column)
     names = open_bank(bank)
     recipe = ExtractorRecipe(names, nlp or default_pipeline(), match, batch_size)
     plan = Plan(corpus, recipe, on_error, limit)
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     if nlp is None and recipe.pipeline == GAZETTEER:
         console.print(f"no spaCy pipeline is installed, so the gazetteer is used; {HOW_TO_INSTALL}", soft_wrap=True)
     with watching(console, "captions", limit or corpus.about_rows()) as watcher:
@@ -58,7 +61,7 @@ def concepts(  # noqa: PLR0913  # one argument per option
     if report or html:
         made = make_report(output, recipe.build())
         if report:
-            Console().print(to_terminal(made))
+            make_console().print(to_terminal(made))
         if html:
             write_atomically(html, to_page(made, corpus.source))
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from simzss.commands.console import make_console
 from simzss.commands.progress import watching
 from simzss.concepts.bank import ConceptBank, open_bank
 from simzss.concepts.extractor import ConceptExtractor
@@ -15,6 +15,7 @@ from simzss.concepts.readers.bad_rows import OnError, good_rows
 from simzss.concepts.readers.source import Reader, open_corpus
 from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.errors import UserError
+from simzss.io.files import check_writable
 
 
 def bank(  # noqa: PLR0913  # one argument per option
@@ -31,10 +32,11 @@ def bank(  # noqa: PLR0913  # one argument per option
     limit: Annotated[int | None, typer.Option(min=1, help="rows to read  [default: all]")] = None,
 ) -> None:
     """Make a concept bank of the nouns and two-word noun phrases that captions use most."""
+    check_writable(output)
     corpus = open_corpus(source, reader, caption_column)
     excluded = None if exclude is None else open_bank(exclude)
     extractor = ConceptExtractor(ConceptBank.benchmarks(), load_pipeline(nlp))
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with watching(console, "captions", limit or corpus.about_rows()) as watcher:
         captions = (row.caption for row in good_rows(corpus, on_error, limit, watcher))
         mined = mine(extractor.phrases(captions), min_count, max_size, excluded)
@@ -51,4 +53,4 @@ def _print_coverage(mined: ConceptBank) -> None:
     table = Table("benchmark", "class names in the bank", "not in it", box=None, pad_edge=False)
     for row in coverage(mined):
         table.add_row(row.benchmark, f"{row.found} of {row.classes}", ", ".join(row.missing[:8]))
-    Console().print(table)
+    make_console().print(table)

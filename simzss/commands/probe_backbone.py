@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from simzss.commands.console import make_console
 from simzss.devices import pick_device
 from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, run_probes
 from simzss.errors import UserError
@@ -84,7 +84,7 @@ def probe(  # noqa: PLR0913  # one argument per option
             made = ImageBackbone(config).to(place)
         except UserError as error:
             problems.append(str(error))
-            Console(stderr=True).print(f"left out: {error}", highlight=False, markup=False, soft_wrap=True)
+            make_console(stderr=True).print(f"left out: {error}", soft_wrap=True)
             continue
         segmenter = Segmenter(PatchesOnly(made), settings)
         scores = run_probes(segmenter, described, data_root, limit, ProbeConfig(steps=steps))
@@ -130,7 +130,7 @@ def show(found: Sequence[Probed]) -> None:
     table = Table("backbone", "patch", *COLUMNS, "concept loss / probe", title="probes of frozen backbones, mIoU in %")
     for probed in found:
         table.add_row(probed.name, str(probed.patch_size), *_percents(probed), f"{probed.share:.2f}")
-    console = Console()
+    console = make_console()
     console.print(table)
     console.print(
         f"the concept loss alone reaches {found[0].share:.2f} of the cosine probe on {found[0].name}; far below 0.6 a"

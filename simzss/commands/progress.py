@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from simzss.commands.console import make_console
 from simzss.concepts.readers.bad_rows import Watcher
 
 Result = TypeVar("Result")
@@ -29,7 +30,7 @@ PROBLEMS_SHOWN = 5
 def watching(console: Console, what: str, total: int | None) -> Iterator[Watcher]:
     """A bar with the time left, for as long as the block lasts."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -42,7 +43,7 @@ def watching(console: Console, what: str, total: int | None) -> Iterator[Watcher
         def tell(problem: str) -> None:
             problems.append(problem)
             if len(problems) <= PROBLEMS_SHOWN:
-                console.print(f"skipped: {problem}", highlight=False, markup=False)
+                console.print(f"skipped: {problem}")
 
         yield Watcher(lambda rows: progress.advance(task, rows), tell)
 
@@ -57,6 +58,6 @@ class ImagesPerSecond(ProgressColumn):
 
 def watch_images(images: Iterable[Result], title: str, count: int) -> Iterator[Result]:
     """A bar with images per second and time left, gone when done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
+    with Progress(*columns, TimeRemainingColumn(), console=make_console(stderr=True), transient=True) as progress:
         yield from progress.track(images, total=count, description=title)

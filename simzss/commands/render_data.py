@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from simzss.commands.console import make_console
 from simzss.evaluation.instances import render
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.files import check_writable
@@ -20,12 +20,9 @@ def data_render(
     """Draw label maps from instances, and describe them as two benchmarks: things alone, and before a background."""
     check_writable(output / "masks")
     paths = render(annotations, images, output)
-    console, benchmark = Console(), load_benchmark(paths[0])
+    console, benchmark = make_console(), load_benchmark(paths[0])
     console.print(
         f"{benchmark.count:,} images, {len(benchmark.names)} categories, masks of {benchmark.labels.bits} bits",
-        highlight=False,
     )
     for path in paths:
-        console.print(
-            f"simzss evaluate MODEL --data-root {output} --benchmarks {path}", highlight=False, soft_wrap=True
-        )
+        console.print(f"simzss evaluate MODEL --data-root {output} --benchmarks {path}", soft_wrap=True)

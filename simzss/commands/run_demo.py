@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from simzss.commands.console import make_console
 from simzss.demo.demo_results import RESULTS, gather_results, results_table
 from simzss.demo.overlays import draw_overlays
 from simzss.demo.run import DemoConfig, Method, run_demo
@@ -41,11 +41,10 @@ def demo(
     results = gather_results(outcomes, settings)
     write_json(output / RESULTS, results)
     draw_overlays(outcomes[0], settings, output / "overlays.png")
-    console = Console()
+    console = make_console()
     console.print(results_table(results))
     console.print(
         f"{results.seconds['total']:.0f} seconds per seed; wrote {output}/{RESULTS} and overlays.png",
-        highlight=False,
     )
 
 

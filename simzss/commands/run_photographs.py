@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from simzss.commands.console import make_console
 from simzss.io.named_configs import Kind, find_config
 from simzss.io.records import write_json
 from simzss.photographs.material import Material
@@ -55,7 +55,7 @@ def photographs(  # noqa: PLR0913  # one argument per option
     write_json(output / "results.json", results)
     draw_plot(results, output / "mentions.png")
     draw_pictures(findings, settings, output / "photographs.png")
-    console = Console()
+    console = make_console()
     console.print(summary_table(results))
     console.print(
         f"{results.seconds['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png"

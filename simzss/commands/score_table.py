@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from simzss.commands.console import make_console
 from simzss.evaluation.report import percent, shown_scores
 from simzss.evaluation.results import BenchmarkScores, EvaluationResults
 
@@ -24,13 +24,13 @@ def print_scores(results: EvaluationResults, written: Sequence[Path]) -> None:
         mark = " (limited)" if scores.limited else ""
         cells = [percent(getattr(scores, name)) for _, name in shown] + ([_range(scores)] if ranged else [])
         table.add_row(scores.title, f"{scores.images:,}{mark}", *cells)
-    console = Console()
+    console = make_console()
     console.print(table)
     for scores in benchmarks:
         if scores.range:
             console.print(_wordings(scores))
     for path in written:
-        console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def _range(scores: BenchmarkScores) -> str:

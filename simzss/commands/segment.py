@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simzss.commands.console import make_console
 from simzss.commands.progress import ImagesPerSecond
 from simzss.devices import Precision
 from simzss.errors import UserError
@@ -76,7 +76,7 @@ def segment(  # noqa: PLR0913  # one argument per option
         write_found(results, run.classes, json)
     if coco:
         write_coco(results, run.classes, coco)
-    Console().print(f"{len(results):,} images in {output}", highlight=False, markup=False, soft_wrap=True)
+    make_console().print(f"{len(results):,} images in {output}", soft_wrap=True)
     if run.problems:
         raise UserError(f"{len(run.problems)} of {len(found)} could not be read: {run.problems[0]}")
 
@@ -91,12 +91,12 @@ def _hash_run(folder: Path, model: Predictor, words: ClassWords) -> str:
 def _watching() -> Iterator[Observer]:
     """A bar with the time left, for as long as the block lasts; results and problems are told above it."""
     columns = (TextColumn("segmenting"), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
-    out, err = Console(), Console(stderr=True)
+    out, err = make_console(), make_console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield Observer(
             lambda total: bar.update(task, total=total),
             lambda: bar.advance(task),
-            lambda line: out.print(line, highlight=False, markup=False, soft_wrap=True),
-            lambda problem: err.print(f"skipped: {problem}", highlight=False, markup=False, soft_wrap=True),
+            lambda line: out.print(line, soft_wrap=True),
+            lambda problem: err.print(f"skipped: {problem}", soft_wrap=True),
         )

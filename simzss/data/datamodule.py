@@ -29,6 +29,9 @@ from simzss.modeling.backbone import ImageBackbone
 from simzss.modeling.tokenizer import TextTokenizer
 from simzss.types import CaptionBatch
 
+MOST_STEPS = 2**31
+"""Of a run; beyond it numbers no longer fit where the libraries keep them."""
+
 
 class CaptionData(LightningDataModule):
     """Image-caption pairs with concepts.
@@ -145,6 +148,10 @@ class CaptionData(LightningDataModule):
         if self._per_epoch > len(self.dataset):
             raise UserError(
                 f"pairs_per_epoch {self._per_epoch} is more than the {len(self.dataset)} pairs of {self.table}"
+            )
+        if self.steps > MOST_STEPS:
+            raise UserError(
+                f"{self.epochs} epochs make {self.steps} steps, {MOST_STEPS:,} are allowed: lower data.epochs"
             )
         if self.steps < 1:
             raise UserError(f"{self.epochs} epochs of {self._per_epoch} pairs make no batch of {self.batch_size}")

@@ -62,7 +62,7 @@ def write_shard(path: Path, counts: Sequence[ImageCounts]) -> None:
     """Write the counts of some images."""
     columns = {name: [getattr(image, name) for image in counts] for name in SCHEMA.names}
     with written_whole(path) as temporary:
-        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+        pq.write_table(pa.table(columns, schema=SCHEMA), temporary, write_page_checksum=True)
 
 
 def read_stamps(path: Path) -> list[tuple[str, str]]:
@@ -93,6 +93,6 @@ def read_counts(folder: Path) -> Iterator[ImageCounts]:
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        return pq.read_table(path, schema=schema)
+        return pq.read_table(path, schema=schema, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: not a shard of counts ({error}); delete it and run again") from error

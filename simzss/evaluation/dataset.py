@@ -89,7 +89,7 @@ def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
     path = root / (benchmark.split or "")
     try:
         return path.read_text(encoding="utf-8").split()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{benchmark.key}: no split file {path}; get it with: {benchmark.obtain}") from error
 
 

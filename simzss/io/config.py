@@ -10,7 +10,7 @@ from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -68,10 +68,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: If the file is missing or is no YAML mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise UserError(f"{path}: an alias (*name) can make a small file endless; write out what it stands for")
+        content = yaml.safe_load(text)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, no UTF-8, nested too deep
         raise UserError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected keys and values, got {type(content).__name__}")
@@ -86,7 +89,7 @@ def from_mapping(kind: type[Record], content: Any, where: str) -> Record:
     """
     try:
         plain = json.dumps(content, default=str)  # read by JSON's rules, in which a list is a tuple
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:  # keys that are no text, circles, nested too deep
         raise UserError(f"{where}: {error}") from error
     try:
         return TypeAdapter(kind).validate_json(plain)
@@ -108,7 +111,8 @@ def first_mistake(error: ValidationError, kind: type) -> str:
     mistake = next((m for m in mistakes if m["type"] == "unexpected_keyword_argument"), mistakes[0])
     path, name = mistake["loc"], ".".join(map(str, mistake["loc"]))
     if mistake["type"] == "unexpected_keyword_argument":
-        return f"unknown key {name!r}; choose among: {', '.join(_keys(kind, path[:-1]))}"
+        known = _keys(kind, path[:-1])
+        return f"unknown key {name!r}" + (f"; choose among: {', '.join(known)}" if known else "")
     if mistake["type"] == "missing":
         return f"key {name!r} is missing"
     message = mistake["msg"][0].lower() + mistake["msg"][1:]
@@ -116,7 +120,10 @@ def first_mistake(error: ValidationError, kind: type) -> str:
 
 
 def _keys(kind: Any, path: tuple[int | str, ...]) -> list[str]:
-    """The keys of a dataclass, or of one that lies in it."""
+    """The keys of a dataclass, or of one that lies in it; none where something else lies there."""
     for part in path:
-        kind = get_type_hints(kind).get(str(part))
+        if isinstance(part, int):
+            kind = next(iter(get_args(kind)), None)
+        else:
+            kind = get_type_hints(kind).get(part) if is_dataclass(kind) else None
     return [field.name for field in fields(kind)] if is_dataclass(kind) else []

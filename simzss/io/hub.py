@@ -6,11 +6,11 @@ environment counts (`HF_HUB_OFFLINE`, `HF_ENDPOINT`, `HF_HOME`); interrupted dow
 removed and told: the hub names the content of large files by their SHA-256, and so does its cache.
 """
 
-import hashlib
 import re
 from pathlib import Path
 
 from simzss.errors import UserError
+from simzss.io.files import file_hash
 
 FILES = ("*.json", "*.safetensors")
 """What is fetched of a repository."""
@@ -97,7 +97,7 @@ def check_contents(folder: Path) -> None:
     """
     for path in sorted(folder.iterdir()):
         stored = path.resolve()
-        if len(stored.name) == SHA256_DIGITS and _sha256(stored) != stored.name:
+        if len(stored.name) == SHA256_DIGITS and file_hash(stored) != stored.name:
             path.unlink()
             stored.unlink(missing_ok=True)
             raise UserError(f"{path.name} arrived damaged from the Hugging Face hub and was removed: fetch it again")
@@ -109,8 +109,3 @@ def cached_file(repository: str, name: str) -> Path | None:
 
     found = try_to_load_from_cache(repository, name)
     return Path(found) if isinstance(found, str) else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

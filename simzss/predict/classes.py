@@ -10,6 +10,7 @@ own with words; either way it is class 0.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from simzss.errors import UserError
 
@@ -49,6 +50,8 @@ def read_classes(classes: Classes, background: str | Sequence[str] | float | int
         parts = background.replace(",", "|") if isinstance(background, str) else background
         words, names = [_words(parts, BACKGROUND), *words], [BACKGROUND, *names]
     threshold = float(background) if isinstance(background, int | float) else None
+    if threshold is not None and not isfinite(threshold):
+        raise UserError(f"the threshold of the background is {threshold}: give a number, of the size of a cosine")
     _check_once(words, names if threshold is None else [BACKGROUND, *names])
     return ClassWords(tuple(names), tuple(words), threshold)
 

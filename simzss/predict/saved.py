@@ -84,10 +84,11 @@ def hash_of(facts: Any) -> str:
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
-    """What a label map notes in itself; None where there is no file, or none of ours."""
+    """What a label map notes in itself; None where there is no file, or none of ours, or a damaged one."""
     try:
         with Image.open(path) as image:
             note = json.loads(image.info.get(NOTE, "null"))
+            image.verify()
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
         return None
     return note if isinstance(note, dict) and {"run", "source", "stamp", "areas", "scores"} <= note.keys() else None

@@ -19,6 +19,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import TQDMProgressBar
 
 from simzss.errors import UserError
+from simzss.io.files import write_atomically, written_whole
 from simzss.training.module import LOSS, alignment, is_logged
 from simzss.types import CaptionBatch
 
@@ -93,7 +94,7 @@ class StopOnNaN(Callback):
                 dataset = alignment(trainer.lightning_module).data.dataset
                 images = [dataset.image_name(number) for number in crop.tolist()]
                 path = Path(trainer.default_root_dir) / f"not-finite-{trainer.global_rank}.json"
-                path.write_text(json.dumps({"step": step, "images": images}, indent=1))
+                write_atomically(path, json.dumps({"step": step, "images": images}, indent=1))
                 raise UserError(
                     f"the loss is {float(loss)} at step {step}, its images are listed in {path}: lower the lr"
                 )
@@ -101,7 +102,10 @@ class StopOnNaN(Callback):
 
 
 class Export(Callback):
-    """Saves the trained model, the loss plot and a summary when the run is finished."""
+    """Writes a summary, the loss plot and the trained model when the run is finished.
+
+    The model comes last: where it is there, so are the others, and a run that was killed before makes all three again.
+    """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -115,7 +119,6 @@ class Export(Callback):
         for logger in trainer.loggers:
             logger.save()
         folder, data = Path(trainer.default_root_dir), alignment(pl_module).data
-        alignment(pl_module).model.save(folder / MODEL)
         seconds = time.perf_counter() - self.since
         last = {name: float(value) for name, value in trainer.callback_metrics.items()}
         summary = {
@@ -128,14 +131,15 @@ class Export(Callback):
             "chunk_size": alignment(pl_module).chunk_size,
             "last": {name: value for name, value in last.items() if math.isfinite(value)},
         }
-        (folder / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
         plot_losses(read_metrics(folder), (LOSS, *alignment(pl_module).watched), folder / "losses.png")
+        alignment(pl_module).model.save(folder / MODEL)
 
 
 def read_metrics(run: Path) -> pd.DataFrame:
     """What a run logged, one row per step, however often it was resumed."""
     parts = sorted((run / LOG).glob("version_*/metrics.csv"), key=lambda path: path.stat().st_mtime)
-    rows = pd.concat([pd.read_csv(part) for part in parts])
+    rows = pd.concat([pd.read_csv(part) for part in parts if part.stat().st_size])  # a kill may leave one empty
     return rows.groupby("step").last().reset_index()
 
 
@@ -146,4 +150,5 @@ def plot_losses(table: pd.DataFrame, names: Sequence[str], picture: Path) -> Non
         axes.plot(table["step"], table[name])
         axes.set(title=name.replace("_", " "), xlabel="step")
         axes.grid(visible=True, alpha=0.3)
-    figure.savefig(picture, dpi=120)
+    with written_whole(picture) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

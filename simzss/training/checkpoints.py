@@ -6,7 +6,6 @@ written beside the target, reaches the disk, and only then takes the name; the o
 """
 
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -14,10 +13,13 @@ from typing import Any
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_only
 
+from simzss.distributed import meet_processes
 from simzss.errors import UserError
-from simzss.io.files import written_whole
+from simzss.io.files import sync, written_whole
+from simzss.stopping import postpone, requested
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
@@ -35,13 +37,10 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         path = Path(path)
         with written_whole(path) as temporary:
-            with temporary.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
+            temporary.write_bytes(content.getbuffer())
+            sync(temporary)  # before the last one loses its name
             if path.exists():
                 path.replace(path.with_name(PREVIOUS))
-        _sync_names(path.parent)
 
     def load_checkpoint(
         self,
@@ -64,6 +63,40 @@ class WholeCheckpoints(TorchCheckpointIO):
         if path.name == PREVIOUS:  # the last is damaged, and must not take this one's name when a new one is written
             path.with_name(LAST).unlink(missing_ok=True)
         return checkpoint
+
+
+class SaveWhenStopped(Callback):
+    """Lets a signal wait for the end of the step, and saves a checkpoint there.
+
+    Of several processes none knows that the others were asked to stop: there the checkpoint before has to do.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Several processes know each other from here on."""
+        meet_processes()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on the signals are ours again, and wait where one process trains."""
+        postpone(now=trainer.world_size == 1)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stop here if that was asked for."""
+        if (stopped := requested()) and trainer.world_size == 1:
+            trainer.save_checkpoint(self.folder / LAST)
+            raise stopped
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What comes now can be interrupted."""
+        postpone(now=False)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """So can the way out."""
+        postpone(now=False)
 
 
 def newest(folder: Path) -> Path | None:
@@ -101,13 +134,3 @@ def is_whole(path: Path) -> bool:
 @rank_zero_only
 def _tell(line: str) -> None:
     print(line, file=sys.stderr)
-
-
-def _sync_names(folder: Path) -> None:
-    """Bring a renaming to the disk, where the system knows how to."""
-    if os.name == "posix":
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)

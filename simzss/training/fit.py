@@ -4,12 +4,11 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 import yaml
 from jsonargparse.typing import PositiveFloat, PositiveInt
@@ -21,11 +20,14 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from simzss.data.datamodule import CaptionData
+from simzss.distributed import barrier
 from simzss.errors import UserError
-from simzss.io.config import from_mapping
+from simzss.io.config import from_mapping, read_yaml
+from simzss.io.files import check_writable_folder, locked, nothing_left, write_atomically
+from simzss.peers import together
 from simzss.segmentation.protocol import load_protocol
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput
-from simzss.training.checkpoints import WholeCheckpoints, newest
+from simzss.training.checkpoints import SaveWhenStopped, WholeCheckpoints, newest
 from simzss.training.module import Alignment
 from simzss.training.recipe import read_request
 from simzss.training.trainer import TrainerConfig
@@ -114,6 +116,7 @@ class FitCLI(LightningCLI):
             callbacks.append(Progress(refresh_rate=5))
         if self.config.validation is not None:
             callbacks.append(Validation(from_mapping(ValidationConfig, self.config.validation, "validation")))
+        callbacks.append(SaveWhenStopped(run / "checkpoints"))  # last: the step is whole then
         loggers: list[Logger] = [CSVLogger(run, name=LOG)]
         if self.config.tensorboard:
             loggers.append(TensorBoardLogger(run, name="tensorboard"))
@@ -179,6 +182,7 @@ HARMLESS = ("workers", "cache", "cache_dir", "chunk_size")
 
 def _fit(cli: FitCLI) -> Path:
     run: Path = cli.config.run
+    check_writable_folder(run)
     if (run / MODEL).exists():
         raise UserError(f"{run} holds a finished run: give another --run, or remove it")
     checkpoint = newest(run / "checkpoints")
@@ -186,13 +190,17 @@ def _fit(cli: FitCLI) -> Path:
         raise UserError(f"{run} holds an unfinished run: add --resume=true to go on, give another --run, or remove it")
     if cli.config.protocol is not None:
         cli.model.model.protocol = asdict(load_protocol(cli.config.protocol))
-    _keep_config(cli, run / "config.yaml", resumed=checkpoint is not None)
     cli.model.max_memory = cli.config.max_memory
     if cli.config.compile:
         cli.model.model.text_encoder.compile_blocks()
     try:
-        with one_for_all():
+        with (
+            together(lambda: getattr(cli.trainer.strategy.launcher, "procs", ())),
+            _alone_and_clean(cli, run),
+        ):
+            _keep_config(cli, run / "config.yaml", resumed=checkpoint is not None)
             cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+            barrier()
     except UserError as error:  # one from a decoding process arrives wrapped in its traceback
         raise UserError(str(error).rpartition(f"{UserError.__module__}.UserError: ")[2]) from error
     except torch.OutOfMemoryError as error:
@@ -205,19 +213,13 @@ def _fit(cli: FitCLI) -> Path:
 
 
 @contextmanager
-def one_for_all() -> Iterator[None]:
-    """Where an error ends this process, end those that Lightning started with it: they would wait for it for ever.
-
-    They are the children that were told their rank by the environment.
-    """
-    try:
+def _alone_and_clean(cli: FitCLI, run: Path) -> Iterator[None]:
+    """No other run in this folder, and nothing left before the first step; the first process sees to both."""
+    if cli.trainer.global_rank:
         yield
-    except BaseException:
-        for child in psutil.Process().children():
-            with suppress(psutil.Error):  # it has ended by itself
-                if "LOCAL_RANK" in child.environ():
-                    child.terminate()
-        raise
+        return
+    with locked(run), nothing_left(run, lambda: cli.model.chunk_size is not None):
+        yield
 
 
 @rank_zero_only
@@ -225,12 +227,11 @@ def _keep_config(cli: FitCLI, path: Path, *, resumed: bool) -> None:
     """Write what the run was asked to do, or make sure that a resumed run is asked to do the same."""
     now = yaml.safe_load(cli.parser.dump(cli.config))
     if resumed and path.is_file():
-        before = yaml.safe_load(path.read_text())
+        before = read_yaml(path)
         for section in ("model", "data", "seed_everything"):
-            if (difference := _first_difference(before[section], now[section], section)) is not None:
+            if (difference := _first_difference(before.get(section), now[section], section)) is not None:
                 raise UserError(f"{path.parent} was started with another {difference}: resume with the same settings")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cli.parser.save(cli.config, path, overwrite=True)
+    write_atomically(path, cli.parser.dump(cli.config))
 
 
 def _first_difference(before: Any, now: Any, name: str) -> str | None:

@@ -163,7 +163,7 @@ def test_a_place_that_cannot_be_written_to_is_found_out_before_the_work(
 ) -> None:
     write_colours(scene)
     monkeypatch.setattr("simzss.commands.evaluate.evaluate_benchmarks", lambda *_, **__: pytest.fail("work was begun"))
-    with pytest.raises(UserError, match=r"cannot write .*small\.yaml/out/run\.json"):
+    with pytest.raises(UserError, match=r"cannot write .*small\.yaml/out"):
         evaluate(scene, output="small.yaml/out")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.table.format import SCHEMA, Manifest, RowCounts, part_path, write_part
-from simzss.concepts.table.reading import file_hash
+from simzss.io.files import file_hash
 
 PART, DISTINCT = 10_000, 1_000
 WORDS = np.array(["a", "brown", "dog", "sits", "on", "the", "wooden", "bench", "near", "two", "parked", "cars"])

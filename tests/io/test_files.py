@@ -1,10 +1,21 @@
-"""Of several who create a file at once one does, and what a kill left in between does no harm."""
+"""What is written is whole or not there, has the usual mode, and leaves nothing where it failed."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from simzss.io.files import create_atomically, write_atomically
+import pytest
+
+from simzss.errors import UserError
+from simzss.io.files import (
+    check_writable,
+    create_atomically,
+    folder_written_whole,
+    locked,
+    nothing_left,
+    write_atomically,
+    written_whole,
+)
 
 WRITERS = 8
 
@@ -33,3 +44,84 @@ def test_the_temporary_name_that_a_kill_left_is_not_written_through(tmp_path: Pa
     assert not left.exists()
     write_atomically(path, "third")
     assert path.read_text("utf-8") == "third"
+
+
+def make(path: Path) -> None:
+    path.write_text("new")
+    path.chmod(0o600)  # as libraries do that write for the owner alone
+
+
+def test_files_have_the_mode_that_files_have(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    with written_whole(tmp_path / "file") as temporary:
+        make(temporary)
+    with folder_written_whole(tmp_path / "folder") as partial:
+        make(partial / "file")
+    modes = {path.stat().st_mode for path in (tmp_path / "usual", tmp_path / "file", tmp_path / "folder" / "file")}
+    assert len(modes) == 1
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with folder_written_whole(folder) as partial:
+        (partial / "old").touch()
+    with pytest.raises(UserError, match=f"cannot write {folder}: No space left on device; make room"):
+        fail_halfway(folder)
+    assert [path.name for path in folder.iterdir()] == ["old"]
+    with folder_written_whole(folder) as partial:
+        (partial / "new").touch()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def write_and_fail(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    raise ZeroDivisionError
+
+
+def fail_halfway(folder: Path) -> None:
+    with folder_written_whole(folder) as partial:
+        (partial / "half").touch()
+        raise OSError(28, "No space left on device")
+
+
+def test_a_file_that_fails_leaves_no_folders(tmp_path: Path) -> None:
+    for path in (tmp_path / "a" / "b" / "file", tmp_path / "file"):
+        with pytest.raises(ZeroDivisionError), written_whole(path) as temporary:
+            write_and_fail(temporary)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_whether_a_place_can_be_written_to_makes_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a" / "b" / "file")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write .*below: Not a directory; choose another place"):
+        check_writable(tmp_path / "file" / "below")
+    with pytest.raises(UserError, match="it is a folder; give the name of a file"):
+        check_writable(tmp_path)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_work_that_fails_before_it_has_begun_leaves_nothing(tmp_path: Path, *, begun: bool, there: bool) -> None:
+    folder = tmp_path / "a" / "b"
+    if there:
+        folder.mkdir(parents=True)
+        (folder / "mine").touch()
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(ZeroDivisionError), nothing_left(folder, lambda: begun):
+        write_and_fail(folder / "log" / "first" / "file")
+    left = set(tmp_path.rglob("*")) - before
+    assert bool(left) == begun
+
+
+def test_one_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    with locked(tmp_path / "folder"):
+        with pytest.raises(UserError, match="another process is at work in"):
+            locked(tmp_path / "folder").__enter__()
+        assert (tmp_path / "folder").is_dir()
+    with locked(tmp_path / "folder"):
+        pass
+    assert list((tmp_path / "folder").iterdir()) == []

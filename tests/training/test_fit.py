@@ -1,7 +1,6 @@
 """`simzss fit` from YAML to a saved model: what it leaves, what it resumes, what it refuses."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 
 from simzss.errors import UserError
 from simzss.model import load_model
+from simzss.peers import together
 from simzss.segmentation.protocol import load_protocol
 from simzss.training import fit as training
 from simzss.training.callbacks import Export, read_metrics
@@ -245,11 +245,7 @@ def test_the_progress_bar_can_be_left_out(fit: Run) -> None:
 
 def test_an_error_ends_the_processes_that_were_started_with_it() -> None:
     """With gloo they would notice by themselves; with NCCL they would wait."""
-    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-    other, foreign = subprocess.Popen(sleep, env=os.environ | {"LOCAL_RANK": "1"}), subprocess.Popen(sleep)
-    with pytest.raises(UserError, match="this one's"), training.one_for_all():
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    with pytest.raises(UserError, match="this one's"), together(lambda: [other]):
         raise UserError("this one's")
     assert other.wait(timeout=20) == -signal.SIGTERM
-    assert foreign.poll() is None
-    foreign.kill()
-    foreign.wait()

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import spacy
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from simzss.bench.concepts.agreement import Agreement
 from simzss.bench.concepts.routes import RouteResult, captions_of, compare_routes, extractor_recipes
 from simzss.bench.concepts.throughput import ExtractionSpeed, measure_extraction
+from simzss.commands.console import make_console
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import default_pipeline
@@ -38,7 +38,7 @@ def bench_concepts(
         check_writable(json_file)
     corpus = open_corpus(source, None, caption_column, key_column)
     routes = extractor_recipes(ConceptBank.benchmarks(), nlp or default_pipeline())
-    captions, console = captions_of(corpus), Console()
+    captions, console = captions_of(corpus), make_console()
     machine = f"{os.cpu_count()} {platform.machine()} processors, Python {platform.python_version()}"
     console.print(f"{machine}, spaCy {spacy.__version__}, {len(captions):,} captions of {Path(source).name}")
     pipelines = {route.pipeline: route for route in reversed(routes)}  # the speed is that of the exact rule

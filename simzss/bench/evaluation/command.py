@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from simzss.bench.evaluation import timings
+from simzss.commands.console import make_console
 from simzss.devices import Precision, pick_device
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.files import check_writable
@@ -28,7 +29,7 @@ def bench_evaluate(  # one argument per option
     """Measure evaluation against a plain loop, by stage, and its peak memory; on drawn images with random weights."""
     if json:
         check_writable(json)
-    place, console = pick_device(device), Console()
+    place, console = pick_device(device), make_console()
     record: dict[str, Any] = {"device": _name(place), "threads": torch.get_num_threads(), "backbone": backbone}
     pair = [load_benchmark("coco_stuff"), load_benchmark("coco_object")]
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +47,7 @@ def bench_evaluate(  # one argument per option
         record["full"] = _measure_all(console, backbone, place, half_precision=precision.is_half(place))
     if json:
         write_json(json, record)
-        console.print(f"wrote {json}", highlight=False, soft_wrap=True)
+        console.print(f"wrote {json}", soft_wrap=True)
 
 
 def _show(console: Console, measured: timings.EvaluationSpeed, split: timings.StageSeconds) -> None:

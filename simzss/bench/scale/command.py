@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from simzss.bench.scale.costs import COSTS
@@ -20,6 +19,7 @@ from simzss.bench.scale.plan import (
     sizes,
     stages,
 )
+from simzss.commands.console import make_console
 from simzss.io.files import check_writable
 from simzss.io.records import write_json
 
@@ -35,7 +35,7 @@ def bench_scale(
     if json_file is not None:
         check_writable(json_file)
     corpus = Corpus(LAION.name, LAION.pairs, LAION.shards, batch)
-    console = Console()
+    console = make_console()
     console.print(cost_table())
     console.print(pass_table(corpus))
     if json_file is not None:

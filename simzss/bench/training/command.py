@@ -7,7 +7,6 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from simzss.bench.training.naive_loop import NaiveComparison, compare_with_naive
@@ -15,6 +14,7 @@ from simzss.bench.training.parts import Bench, Part
 from simzss.bench.training.ratios import Ratios, ratios
 from simzss.bench.training.step_memory import StepMemory, step_memory
 from simzss.bench.training.synthetic_batches import TINY, Shapes
+from simzss.commands.console import make_console
 from simzss.io.files import check_writable
 from simzss.io.records import write_json
 
@@ -32,12 +32,11 @@ def bench_train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shapes = TINY if (device.type == "cpu" if tiny is None else tiny) else Shapes()
     shapes = replace(shapes, batch=batch or shapes.batch, chunk=chunk or shapes.chunk)
-    console, name = Console(), _name(device)
+    console, name = make_console(), _name(device)
     load = os.getloadavg()[0]
     console.print(
         f"{name}, {shapes.backbone.name}, batch {shapes.batch:,} in chunks of {shapes.chunk:,},"
         f" torch {torch.__version__}, load {load:.1f}",
-        highlight=False,
     )
     bench = Bench(shapes, device)
     parts = bench.parts()

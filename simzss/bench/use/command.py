@@ -7,9 +7,9 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 
 from simzss.bench.use import measures
+from simzss.commands.console import make_console
 from simzss.devices import Precision
 from simzss.io.files import check_writable
 from simzss.io.records import write_json
@@ -32,20 +32,28 @@ def bench_use(  # one argument per option
     """
     if json:
         check_writable(json)
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     model = measures.random_predictor(backbone, device, batch_size, precision=precision)
     kind = "bfloat16" if model.segmenter.half_precision else "float32"
-    console.print(f"{backbone}, {kind}, {torch.get_num_threads()} threads, {batch_size} windows at once")
+    console.print(
+        f"{backbone}, {kind}, {torch.get_num_threads()} threads, {batch_size} windows at once", soft_wrap=True
+    )
     own = measures.measure_own_work(model, repetitions)
-    console.print(f"one photograph: {own.whole:.2f} s, backbone {own.forward:.2f} s: own work {own.share:.2f} x of it")
+    console.print(
+        f"one photograph: {own.whole:.2f} s, backbone {own.forward:.2f} s: own work {own.share:.2f} x of it",
+        soft_wrap=True,
+    )
     with tempfile.TemporaryDirectory() as folder:
         batching = measures.measure_batching(model, photographs, Path(folder))
     console.print(
         f"{photographs} photographs: {photographs / batching.one_by_one:.2f} a second by single calls,"
-        f" {photographs / batching.together:.2f} as a folder: {batching.gain:.2f} x"
+        f" {photographs / batching.together:.2f} as a folder: {batching.gain:.2f} x",
+        soft_wrap=True,
     )
     small = measures.random_predictor("vit_tiny_patch16_224", device, batch_size, window=112)
     memory = measures.measure_memory(small, long)
-    console.print(f"memory over {long:,} photographs: {memory.early:.0f} MB early, {memory.late:.0f} MB late")
+    console.print(
+        f"memory over {long:,} photographs: {memory.early:.0f} MB early, {memory.late:.0f} MB late", soft_wrap=True
+    )
     if json:
         write_json(json, {"own_work": asdict(own), "batching": asdict(batching), "memory": asdict(memory)})

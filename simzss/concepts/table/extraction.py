@@ -22,9 +22,9 @@ from simzss.concepts.routes.pipelines import describe_pipeline
 from simzss.concepts.table.format import BANK, MANIFEST, Manifest, part_path, part_paths, read_part_counts, write_part
 from simzss.concepts.table.plan import WHOLE, Plan, Shard
 from simzss.concepts.table.ray_engine import extract_on_ray
-from simzss.concepts.table.reading import file_hash
 from simzss.concepts.table.workers import Engine, extract_here, extract_in_processes
 from simzss.errors import UserError
+from simzss.io.files import file_hash, nothing_left
 
 CHUNK_ROWS = 500
 """Rows that a worker gets at a time."""
@@ -47,12 +47,14 @@ def extract(
     """
     extractor = plan.recipe.build()
     asked = Manifest(plan.settings(describe_pipeline(extractor.route.nlp)))
-    claimed = not part_paths(folder) and asked.create(folder, str(shard))
-    stored = _refuse_another(folder, asked)
-    if stored.counts is not None and all((folder / name).exists() for name in stored.part_names()):
-        return stored
-    cutter = _Cutter(plan, folder, shard, watcher)
-    try:
+    # another shard may be at work on its first part, and need what is there
+    with nothing_left(folder, lambda: shard != WHOLE or bool(part_paths(folder))):
+        if not part_paths(folder):
+            asked.create(folder, str(shard))
+        stored = _refuse_another(folder, asked)
+        if stored.counts is not None and all((folder / name).exists() for name in stored.part_names()):
+            return stored
+        cutter = _Cutter(plan, folder, shard, watcher)
         plan.recipe.bank.save(folder / BANK, str(shard))
         chunks = cutter.chunks()
         if engine is Engine.RAY:
@@ -63,9 +65,6 @@ def extract(
             batches = extract_in_processes(plan.recipe, chunks, workers)
         _write_parts(folder, batches, cutter, watcher)
         return _finish(folder, asked, plan, cutter.parts, shard)
-    finally:
-        if claimed and shard == WHOLE:  # another shard may be at work on its first part
-            _leave_nothing_unless_begun(folder)
 
 
 @dataclass(frozen=True)
@@ -151,9 +150,3 @@ def _finish(folder: Path, manifest: Manifest, plan: Plan, parts: int, shard: Sha
     finished = Manifest(manifest.settings, sum(rest, first), {path.name: file_hash(path) for path in paths})
     finished.save(folder, str(shard))
     return finished
-
-
-def _leave_nothing_unless_begun(folder: Path) -> None:
-    if not part_paths(folder):
-        (folder / MANIFEST).unlink(missing_ok=True)
-        (folder / BANK).unlink(missing_ok=True)

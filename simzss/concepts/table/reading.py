@@ -5,7 +5,6 @@ their own, which other readers can check too. Tables that were finished before t
 names of their parts, their counts and the bank.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.table.format import BANK, MANIFEST, SCHEMA, Manifest, RowCounts, part_paths, read_part_counts
 from simzss.errors import UserError
+from simzss.io.files import file_hash
 
 MEND = "remove it and start the same `simzss concepts` again"
 
@@ -101,16 +101,3 @@ def read_bank(folder: Path, manifest: Manifest) -> ConceptBank:
     if (bank.kind, bank.content_hash) == (made_with["kind"], made_with["hash"]):
         return bank
     raise UserError(f"{folder / BANK} is not the bank that the table was made with; fetch or make the table anew")
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        UserError: If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error

@@ -23,6 +23,7 @@ from simzss.concepts.readers.rows import CaptionRow
 from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.concepts.table.format import to_batch
 from simzss.errors import UserError
+from simzss.stopping import unheard_by_children
 
 QUEUED_PER_WORKER = 3
 """Chunks that wait for each worker, so that none is idle while the results of another are written."""
@@ -66,7 +67,8 @@ def extract_in_processes(
     try:
         waiting: deque[Future[pa.RecordBatch]] = deque()
         for chunk in chunks:
-            waiting.append(pool.submit(_extract_in_worker, chunk))
+            with unheard_by_children():  # the first submissions start the workers
+                waiting.append(pool.submit(_extract_in_worker, chunk))
             if len(waiting) > workers * QUEUED_PER_WORKER:
                 yield waiting.popleft().result()
         while waiting:

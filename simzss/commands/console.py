@@ -1,0 +1,12 @@
+"""The terminal, for every command: what users have named is shown as they wrote it.
+
+rich reads `[red]` as a colour, `[/y]` as an error and `:dog:` as a picture; names of files, classes and captions may
+hold all three.
+"""
+
+from rich.console import Console
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A terminal without markup."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
