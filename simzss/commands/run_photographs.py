@@ -16,6 +16,9 @@ from simzss.photographs.training import Trainings
 from simzss.photographs.variants import FURTHER, MAIN
 from simzss.segmentation.protocol import load_protocol
 
+WIDE = 132
+"""Columns of the table where it is not read in a terminal."""
+
 
 class Rows(StrEnum):
     """How much of the table is made."""
@@ -56,6 +59,8 @@ def photographs(  # noqa: PLR0913  # one argument per option
     draw_plot(results, output / "mentions.png")
     draw_pictures(findings, settings, output / "photographs.png")
     console = make_console()
+    if not console.is_terminal:  # a file is as wide as the table
+        console.width = WIDE
     console.print(summary_table(results))
     console.print(
         f"{results.seconds['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from rich.table import Table
+from rich.table import Column, Table
 
 from simzss.devices import Precision
 from simzss.diagnostics.retrieval import Recall
@@ -130,7 +130,8 @@ def gather_figures(findings: Findings) -> PhotographResults:
 
 def summary_table(results: PhotographResults) -> Table:
     """Mean IoU by question, and pixel accuracy over the names that captions mention, in percent."""
-    table = Table("class vectors", *HEADS, "coco/seen pixels", "person", title="real photographs, mIoU in percent")
+    heads = (*(head.replace("/", " ") for head in (*HEADS, "coco/seen pixels")), "person")
+    table = Table(Column("class vectors", no_wrap=True), *heads, title="real photographs, mIoU in percent")
     for name in results.of("voc/five"):
         rows = [results.of(head).get(name) for head in HEADS]
         seen = results.of("coco/seen").get(name)

@@ -101,7 +101,7 @@ def test_the_number_and_kind_of_folders_is_checked(tmp_path: Path) -> None:
     demo = write(tmp_path / "a", {"pacl": scores(0.3)})
     with pytest.raises(UserError, match="one demo has nothing to stand beside"):
         run(["compare", str(demo)])
-    with pytest.raises(UserError, match="results.json: No such file or directory; `simzss evaluate` writes it"):
+    with pytest.raises(UserError, match=r"results\.json: No such file or directory; `simzss evaluate` writes it"):
         run(["compare", str(tmp_path), str(tmp_path), str(tmp_path)])
     with pytest.raises(UserError, match="--markdown is for demos"):
         run(["compare", str(tmp_path), str(tmp_path), "--markdown", str(tmp_path / "x.md")])
