@@ -168,7 +168,7 @@ def _make(path: Path, parts: Sequence[Path], tokenizer: TextTokenizer, workers: 
                 _append(writer, tokens)
             writer.save(temporary, {KEY: key})
     except UserError as error:
-        raise UserError(f"{error} with data.cache_dir") from error
+        raise UserError(f"{error} (data.cache_dir)") from error
 
 
 def _append(writer: ArraysWriter, tokens: TokenTable) -> None:

@@ -33,6 +33,7 @@ REMEDIES = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "the disk or its connection is at fault",
     errno.ESTALE: "the disk or its connection is at fault",
+    errno.EEXIST: "choose another place",
     errno.ENOTDIR: "choose another place",
     errno.EISDIR: "give the name of a file",
     errno.ELOOP: "its links lead in a circle",

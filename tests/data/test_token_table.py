@@ -91,7 +91,7 @@ def test_a_truncated_file_is_made_anew(table: Path, tmp_path: Path, monkeypatch:
 
 def test_a_place_that_cannot_be_written_is_named(table: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=r"cannot write .* choose another place with data\.cache_dir"):
+    with pytest.raises(UserError, match=r"cannot write .* choose another place \(data\.cache_dir\)"):
         open_token_table(table, tmp_path / "file", TOKENIZER, workers=0)
 
 

@@ -144,7 +144,7 @@ def test_a_flipped_byte_in_a_zip_is_noticed(tmp_path: Path, compression: int) ->
     path.write_bytes(content)
     with pytest.raises(UserError, match="damaged"):
         unpack(path, tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_archive_is_named(tmp_path: Path) -> None:
