@@ -56,6 +56,8 @@ def test_a_pass_draws_every_sample_once_whatever_the_shards_hold(streams: int) -
         assert [sorted(part) for part in parts] == [sorted(read(order, epoch)) for order in orders]
     assert drawn(orders[0], 0) != drawn(orders[0], 1)
     assert drawn(orders[0], 0) == drawn(StreamOrder(SHARDS, 0, streams, 4, seed=1), 0)
+    places = [order.drawn(epoch).tolist() for order in orders for epoch in range(2)]
+    assert len(set(map(tuple, places))) == 2 * streams  # the buffer draws anew in every pass and stream
     assert drawn(orders[0], 0) != drawn(StreamOrder(SHARDS, 0, streams, 4, seed=2), 0)
 
 
