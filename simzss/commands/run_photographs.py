@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from simzss.commands.console import make_console
+from simzss.commands.progress import watch_images
 from simzss.io.named_configs import Kind, find_config
 from simzss.io.records import write_json
 from simzss.photographs.material import Material
@@ -53,7 +54,7 @@ def photographs(  # noqa: PLR0913  # one argument per option
     extra = tuple(f"--{pair}" for pair in fit or ())
     trainings = Trainings(output, material, chosen, find_config(Kind.TRAIN, recipe), epochs, seeds, extra)
     settings = load_protocol(protocol)
-    findings = run_photographs(trainings, settings)
+    findings = run_photographs(trainings, settings, watch_images)
     results = gather_figures(findings)
     write_json(output / "results.json", results)
     draw_plot(results, output / "mentions.png")

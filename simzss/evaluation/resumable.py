@@ -5,7 +5,7 @@ processes take every n-th shard without padding, so that their sums are exact. A
 it was counted is counted anew.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from simzss.distributed import rank, world_size
-from simzss.evaluation.counts import ImageCounts, read_shard, read_stamps, total, write_shard
+from simzss.evaluation.counts import read_shard, read_stamps, total, write_shard
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Counts
 from simzss.evaluation.spec import Benchmark, check_keys, group_by_images
@@ -22,16 +22,15 @@ from simzss.evaluation.task import (
     Column,
     Scorer,
     Task,
+    Watch,
     choose,
     count_images,
     over_processes,
     result_of,
+    unwatched,
 )
 
 IMAGES_PER_SHARD = 100
-
-Watch = Callable[[Iterable[tuple[ImageCounts, ...]], str, int], Iterable[tuple[ImageCounts, ...]]]
-"""Shows how far an iterable has come, given what it is and how many items it has."""
 
 
 def evaluate_benchmarks(
@@ -41,7 +40,7 @@ def evaluate_benchmarks(
     output: Path,
     *,
     limit: int | None = None,
-    watch: Watch = lambda images, title, count: images,  # noqa: ARG005
+    watch: Watch = unwatched,
 ) -> list[BenchmarkResult]:
     """Evaluate several benchmarks, keeping every image's counts below `output` and skipping those already there.
 

@@ -27,6 +27,8 @@ from simzss.evaluation.spec import Benchmark
 LabelMap = Int[Tensor, "height width"]
 LabelMaps = Callable[[Iterable[Any]], Iterator[tuple[Truth, Sequence[LabelMap]]]]
 """Gives all that a task read back, in its order, with one label map per column."""
+Watch = Callable[[Iterable[tuple[ImageCounts, ...]], str, int], Iterable[tuple[ImageCounts, ...]]]
+"""Shows how far an iterable has come, given what it is and how many items it has."""
 
 COUNTS = "counts"
 """The folder of a run below which class by class counts lie."""
@@ -120,11 +122,20 @@ def score(
     return totals(task, stems, threads=threads)
 
 
-def totals(task: Task, listed: Sequence[str], *, threads: int = 4) -> list[BenchmarkResult]:
+def unwatched(
+    images: Iterable[tuple[ImageCounts, ...]],
+    title: str,  # noqa: ARG001
+    count: int,  # noqa: ARG001
+) -> Iterable[tuple[ImageCounts, ...]]:
+    """A watch that shows nothing."""
+    return images
+
+
+def totals(task: Task, listed: Sequence[str], *, threads: int = 4, watch: Watch = unwatched) -> list[BenchmarkResult]:
     """The result of every column over all images of the task, which several processes share."""
     mine = replace(task, stems=task.stems[rank() :: world_size()])
     matrices = [np.zeros((len(column.benchmark.names), column.values), dtype=np.int64) for column in task.columns]
-    for counts in count_images(mine, threads=threads):
+    for counts in watch(count_images(mine, threads=threads), task.title, len(mine.stems)):
         for matrix, image in zip(matrices, counts, strict=True):
             image.add_to(matrix)
     sums = [over_processes(matrix, task.device) for matrix in matrices]

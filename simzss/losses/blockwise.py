@@ -20,9 +20,10 @@ from torch.autograd import Function
 
 from simzss.distributed import all_gather, rank
 
-IMAGES_TOGETHER = 256
-"""Images of a block; does not change the result."""
-CAPTIONS_TOGETHER = 16
+IMAGES_TOGETHER = 32
+"""Images of a block; does not change the result. Every block passes over the patches of its images several times, so
+few images and many captions are faster than the other way round."""
+CAPTIONS_TOGETHER = 128
 """Captions of a block; does not change the result."""
 
 

@@ -18,6 +18,7 @@ from simzss.devices import Precision
 from simzss.diagnostics.probing import Probe, ProbeConfig, fit_probe, gather
 from simzss.diagnostics.retrieval import Recall, recall
 from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.task import Watch, unwatched
 from simzss.io.images import read_image
 from simzss.model import AlignedModel, load_model
 from simzss.objectives.simzss import SimZSS
@@ -57,6 +58,7 @@ def score_all(
     asked: Sequence[Question],
     learnt_on: Mapping[str, Split],
     main: Container[str],
+    watch: Watch = unwatched,
 ) -> AnswerScores:
     """The scores of all; those of the main rows and the probes a second time, with the context of the image.
 
@@ -67,6 +69,7 @@ def score_all(
         asked: What is asked.
         learnt_on: Photographs whose masks the probes may see, by the key of the benchmark they are then asked.
         main: The rows that are looked at twice.
+        watch: Shows how far it has come.
     """
     groups = _groups(models, protocol, asked)
     first = next(iter(groups.values()))
@@ -81,7 +84,7 @@ def score_all(
     looks.append((_segmenter(first.model, replace(protocol, image_context=CONTEXT)), twice))
     scores: AnswerScores = {}
     for segmenter, vectors in looks:
-        for question, by_name in answer(segmenter, asked, vectors).items():
+        for question, by_name in answer(segmenter, asked, vectors, watch).items():
             for name, score in by_name.items():
                 scores.setdefault(question, {}).setdefault(name.partition("@")[0], []).append(score)
     for seeds in scores.values():

@@ -17,6 +17,7 @@ from simzss.diagnostics.retrieval import Recall
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.mentions import count_mentions
+from simzss.evaluation.task import Watch, unwatched
 from simzss.io.files import write_atomically
 from simzss.photographs.evaluation import FREE, PROBES, AnswerScores, retrieve, score_all
 from simzss.photographs.material import Split, coco_split, heldout_pairs, voc_split
@@ -55,8 +56,8 @@ class Findings:
     settings: dict[str, Any]
 
 
-def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Findings:
-    """Everything.
+def run_photographs(trainings: Trainings, protocol: SegmentationProtocol, watch: Watch = unwatched) -> Findings:
+    """Everything; trainings show how far they have come by themselves, `watch` shows it for the evaluation.
 
     Raises:
         UserError: If some of the material is missing or does not fit, or the folder holds another run.
@@ -80,7 +81,9 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol) -> Fin
     mentions = count_mentions(trainings.folder / Concepts().folder, names).times
     learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
     with timed(seconds, "evaluation"):
-        scores = score_all(models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES})
+        scores = score_all(
+            models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES}, watch
+        )
     with timed(seconds, "retrieval"):
         images = trainings.material.images
         recalls = {row: [retrieve(path, heldout, images) for path in paths] for row, paths in models.items()}

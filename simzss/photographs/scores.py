@@ -16,7 +16,7 @@ from simzss.diagnostics.probing import chance
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix
 from simzss.evaluation.runner import class_sets_task
-from simzss.evaluation.task import totals
+from simzss.evaluation.task import Watch, totals, unwatched
 from simzss.photographs.material import Split
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import Segmenter
@@ -74,7 +74,10 @@ def questions(voc: Split, coco: Split, mentions: Mapping[str, int]) -> list[Ques
 
 
 def answer(
-    segmenter: Segmenter, asked: Sequence[Question], vectors: Mapping[str, Mapping[str, ClassEmbeddings]]
+    segmenter: Segmenter,
+    asked: Sequence[Question],
+    vectors: Mapping[str, Mapping[str, ClassEmbeddings]],
+    watch: Watch = unwatched,
 ) -> dict[str, dict[str, Score]]:
     """The scores of several sets of class vectors, by question and name; questions with the same answers share a look.
 
@@ -82,6 +85,7 @@ def answer(
         segmenter: The backbone and the protocol.
         asked: The questions.
         vectors: For every name, the class vectors by the key of a benchmark.
+        watch: Shows how far it has come.
     """
     scores: dict[str, dict[str, Score]] = {question.name: {} for question in asked}
     for key in dict.fromkeys(question.split.benchmark.key for question in asked):
@@ -91,7 +95,7 @@ def answer(
         sets = [only(vectors[name][key], answers) for name, answers in looks]
         stems = list_stems(split.benchmark, split.root)
         task = class_sets_task(segmenter, [split.benchmark] * len(sets), sets, split.root, stems)
-        found = dict(zip(looks, totals(task, stems, threads=2), strict=True))
+        found = dict(zip(looks, totals(task, stems, threads=2, watch=watch), strict=True))
         for question in here:
             for name in vectors:
                 scores[question.name][name] = score_of(found[name, question.answers].matrix, question)

@@ -2,7 +2,9 @@
 
 Every pixel's score is a mean of cells, with weights that are never negative and sum to one. So within a tile no query
 scores above the highest of its cells there, nor below the lowest; and a query whose highest is below another's lowest
-wins nowhere in the tile and need not be computed. That is exact, and leaves a few queries of a hundred.
+wins nowhere in the tile and need not be computed. That is exact, and leaves a few queries of a hundred. Scores are taken
+relative to their mean over the queries, cell by cell: who wins stays the same, and what all queries have in common (a
+cell that resembles everything) no longer spreads them.
 """
 
 from dataclasses import dataclass
@@ -54,8 +56,8 @@ def can_win(
     grid: Float[Tensor, "queries all_rows all_columns"], rows: AxisTiles, columns: AxisTiles
 ) -> Bool[Tensor, "tiles queries"]:
     """Whether a query may have the highest score somewhere in a tile; tiles row by row."""
-    by_column = grid[:, :, columns.cells]
+    margin = ROUNDING * grid.abs().amax()
+    by_column = (grid - grid.mean(dim=0))[:, :, columns.cells]
     highest = by_column.amax(dim=3)[:, rows.cells].amax(dim=2)
     lowest = by_column.amin(dim=3)[:, rows.cells].amin(dim=2)
-    margin = ROUNDING * grid.abs().amax()
     return (highest >= lowest.amax(dim=0) - margin).flatten(1).T

@@ -65,6 +65,16 @@ def test_what_is_far_behind_everywhere_in_a_tile_is_dropped_there() -> None:
     assert possible[:, 3].tolist() == [[False, True, False]] * 4
 
 
+def test_what_all_queries_have_in_common_keeps_none_of_them() -> None:
+    """Cells that resemble everything, or nothing, tell queries apart no better and no worse."""
+    layout = WindowLayout.of(Size(32, 32), 32, 32, patch_size=4)
+    rows, columns = (axis_tiles(axis, 8, 32, align_corners=False) for axis in (layout.rows, layout.columns))
+    grid = torch.tensor([0.5, 0.4, 0.3])[:, None, None].expand(3, 8, 8)
+    shared = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(can_win(grid + shared, rows, columns), can_win(grid, rows, columns))
+    assert can_win(grid + shared, rows, columns).sum(dim=1).tolist() == [1] * 16
+
+
 def test_the_weights_of_a_pixel_sum_to_one_however_many_cells_a_tile_reaches() -> None:
     layout = WindowLayout.of(Size(20, 44), 16, 8, patch_size=4)
     made = axis_tiles(layout.columns, 4, 41, align_corners=False)
