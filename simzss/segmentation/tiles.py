@@ -2,9 +2,9 @@
 
 Every pixel's score is a mean of cells, with weights that are never negative and sum to one. So within a tile no query
 scores above the highest of its cells there, nor below the lowest; and a query whose highest is below another's lowest
-wins nowhere in the tile and need not be computed. That is exact, and leaves a few queries of a hundred. Scores are taken
-relative to their mean over the queries, cell by cell: who wins stays the same, and what all queries have in common (a
-cell that resembles everything) no longer spreads them.
+wins nowhere in the tile and need not be computed. That is exact, and leaves a few queries of a hundred. Scores are
+taken relative to their mean over the queries, cell by cell: who wins stays the same, and what all queries have in
+common (a cell that resembles everything) no longer spreads them.
 """
 
 from dataclasses import dataclass
