@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from rich.progress import track
 
 from simzss.demo.pen import Pose
-from simzss.demo.scenes import SIZE, Ground, Item, Scene, draw_items, draw_pose, render
+from simzss.demo.scenes import SIZE, Ground, Item, Scene, draw_items, draw_pose, paint
 from simzss.demo.stuff import STUFF
 from simzss.demo.things import THINGS
 
@@ -81,7 +81,7 @@ def _frame(rng: np.random.Generator, items: Sequence[Item], ground: Ground) -> t
     border = float(rng.uniform(0.25, 0.75) * SIZE)
     tops = [replace(each, top=top) for (_, each), top in zip(grounds, (0.0, border), strict=True)]
     scene = Scene(tuple(tops), tuple(item for _, item in placed), int(rng.integers(2**31)))
-    picture = render(scene)
+    picture = paint(scene)
     numbers = np.array([number for number, _ in (*grounds, *placed)], dtype=np.uint8)
     return picture.image, numbers[picture.part]
 

@@ -11,7 +11,7 @@ from rich.progress import track
 from simzss.commands.console import make_console
 from simzss.devices import Precision, pick_device
 from simzss.diagnostics.audit import Audit, Images, audit
-from simzss.diagnostics.audit_report import as_record, draw_audit, headline, markdown
+from simzss.diagnostics.audit_report import as_record, draw_audit, headline, one_page
 from simzss.diagnostics.calibration import ScoredImage
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.mentions import count_mentions
@@ -79,7 +79,7 @@ def audit_model(  # noqa: PLR0913  # one argument per option
 
 def _write(found: Audit, record: dict[str, object], output: Path) -> None:
     write_json(output / "results.json", record)
-    write_atomically(output / "report.md", markdown(record))
+    write_atomically(output / "report.md", one_page(record))
     draw_audit(found, record, output / "audit.png")
     console = make_console()
     for line in headline(record):

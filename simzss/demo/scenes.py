@@ -121,7 +121,7 @@ def draw_pose(rng: np.random.Generator, kind: int, others: tuple[Pose, ...]) -> 
     return Pose(float(x), float(y), radius, turn, float(rng.uniform(0.8, 1.25)), bool(rng.random() < 0.5))
 
 
-def render(scene: Scene) -> Picture:
+def paint(scene: Scene) -> Picture:
     """Paint the grounds, then the things upon them, then light and noise."""
     image, part = _render_grounds(scene)
     for number, item in enumerate(scene.items, start=len(scene.grounds)):

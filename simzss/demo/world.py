@@ -31,7 +31,7 @@ from rich.progress import track
 
 from simzss.demo.captions import write_captions
 from simzss.demo.context_bias import place_on_usual_ground
-from simzss.demo.scenes import CLASSES, Scene, draw_scene, render, truth
+from simzss.demo.scenes import CLASSES, Scene, draw_scene, paint, truth
 from simzss.demo.single_things import draw_placed, write_table
 from simzss.io.config import configuration
 
@@ -175,7 +175,7 @@ def _held_out_orders(scenes: Sequence[Scene]) -> list[_Order]:
 
 def _draw(folder: Path, captions: int, order: _Order) -> list[str]:
     """Write a picture, perhaps its truth, and tell its captions."""
-    picture = render(order.scene)
+    picture = paint(order.scene)
     Image.fromarray(picture.image).save(folder / order.image, compress_level=1)
     if order.mask is not None:
         Image.fromarray(truth(order.scene, picture)).save(folder / order.mask)

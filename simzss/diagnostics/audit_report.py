@@ -104,7 +104,7 @@ def headline(record: Record) -> list[str]:
     return lines
 
 
-def markdown(record: Record) -> str:
+def one_page(record: Record) -> str:
     """The report of one page."""
     model, protocol = record["model"], record["protocol"]
     code = f"simzss {record['code']['simzss']} ({record['code']['source']})"

@@ -6,13 +6,13 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.demo.captions import Seen, describe, write_caption, write_captions
-from simzss.demo.scenes import CLASSES, Picture, Scene, draw_scene, render
+from simzss.demo.scenes import CLASSES, Picture, Scene, draw_scene, paint
 from simzss.demo.vocabulary import SYNONYMS, VERBAL
 
 
 def pictures(count: int) -> list[tuple[Scene, Picture]]:
     scenes = [draw_scene(np.random.default_rng(seed)) for seed in range(count)]
-    return [(scene, render(scene)) for scene in scenes]
+    return [(scene, paint(scene)) for scene in scenes]
 
 
 def test_captions_depend_on_the_generator_alone() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from simzss.demo.context_bias import SKY, USUAL_GROUNDS, place_on_usual_ground, usual_grounds
 from simzss.demo.pen import Pose
-from simzss.demo.scenes import SIZE, Ground, Item, Scene, draw_scene, render, truth
+from simzss.demo.scenes import SIZE, Ground, Item, Scene, draw_scene, paint, truth
 from simzss.demo.stuff import STUFF
 from simzss.demo.things import THINGS
 
@@ -35,7 +35,7 @@ def test_every_thing_has_a_ground_and_no_ground_has_half_of_the_things() -> None
 
 def stands_as_usual(scene: Scene) -> bool:
     """Whether the band under the middle of a thing is one of its own, looked up pixel by pixel."""
-    bare = truth(replace(scene, items=()), render(replace(scene, items=())))
+    bare = truth(replace(scene, items=()), paint(replace(scene, items=())))
     places = [(int(np.clip(item.pose.y, 0, SIZE - 1)), int(np.clip(item.pose.x, 0, SIZE - 1))) for item in scene.items]
     return any(bare[place] in usual_grounds(item.kind) for item, place in zip(scene.items, places, strict=True))
 

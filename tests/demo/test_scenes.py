@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simzss.demo.pen import Pose
-from simzss.demo.scenes import CLASSES, REACH, SIZE, Item, Scene, draw_scene, render, truth
+from simzss.demo.scenes import CLASSES, REACH, SIZE, Item, Scene, draw_scene, paint, truth
 from simzss.demo.stuff import STUFF
 from simzss.demo.things import THINGS, Thing
 
@@ -23,10 +23,10 @@ def test_classes_are_many_distinct_and_some_of_two_words() -> None:
 
 
 def test_same_seed_same_picture() -> None:
-    first, second = render(scene(3)), render(scene(3))
+    first, second = paint(scene(3)), paint(scene(3))
     assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.part, second.part)
-    assert not np.array_equal(first.image, render(scene(4)).image)
+    assert not np.array_equal(first.image, paint(scene(4)).image)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -34,7 +34,7 @@ def test_truth_of_a_thing_is_where_the_picture_changes_without_it(seed: int) -> 
     full = scene(seed)
     alone = replace(full, items=full.items[-1:])
     empty = replace(full, items=())
-    shown, ground = render(alone), render(empty)
+    shown, ground = paint(alone), paint(empty)
     thing = shown.part == len(full.grounds)
     changed = np.abs(shown.image.astype(int) - ground.image.astype(int)).max(axis=-1) > 0
     assert (thing & ~changed).sum() <= 0.02 * thing.sum() + 3  # a pixel may by chance keep its colour
@@ -50,7 +50,7 @@ def grown(mask: np.ndarray) -> np.ndarray:
 
 def test_truth_names_the_parts() -> None:
     drawn = scene(11)
-    picture = render(drawn)
+    picture = paint(drawn)
     labels = truth(drawn, picture)
     for number, kind in enumerate(drawn.parts):
         assert set(np.unique(labels[picture.part == number])) <= {kind}
@@ -63,7 +63,7 @@ def test_every_thing_is_large_enough_and_within_reach(thing: Thing) -> None:
         for stretch in (0.8, 1.25):
             pose = Pose(SIZE / 2, SIZE / 2, 24.0, turn, stretch)
             item = Item(kind, pose, thing.colours[0], shape=1, paint=2)
-            part = render(Scene(scene(0).grounds[:1], (item,), 0)).part
+            part = paint(Scene(scene(0).grounds[:1], (item,), 0)).part
             rows, columns = np.nonzero(part == 1)
             assert len(rows) > 250
             assert max(np.abs(rows - SIZE / 2).max(), np.abs(columns - SIZE / 2).max()) < REACH * 24 - 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simzss.demo.context_bias import usual_grounds
-from simzss.demo.scenes import render
+from simzss.demo.scenes import paint
 from simzss.demo.single_things import Placed, deal, draw_placed, write_table
 from simzss.demo.things import THINGS
 from simzss.diagnostics.backgrounds import from_metadata
@@ -41,7 +41,7 @@ def test_both_halves_show_every_ground_equally_often(placed: list[Placed]) -> No
 
 def test_the_thing_is_large_and_its_pixels_are_the_same(placed: list[Placed]) -> None:
     for usual, other in zip(placed[:: 2 * PAIRS], placed[1 :: 2 * PAIRS], strict=True):
-        pictures = render(usual.scene), render(other.scene)
+        pictures = paint(usual.scene), paint(other.scene)
         assert np.array_equal(pictures[0].part, pictures[1].part)
         thing = pictures[0].part == 1
         assert thing.sum() > 250
