@@ -9,6 +9,7 @@ run any code, and where one recipe takes another method than the recipe below, i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 
 from simzss.errors import UserError
 from simzss.io.config import read_yaml
-from simzss.io.named_configs import Kind, find_config
+from simzss.io.named_configs import Kind, config_names, find_config
 from simzss.modeling.named_backbones import NamedBackbone, named_backbones
 from simzss.objectives.base import registered
 
@@ -78,9 +79,21 @@ def read_request(arguments: Sequence[str]) -> Request:
 
 
 def _behind(recipe: Recipe, name: str) -> Recipe:
-    """A recipe under another one that is given behind it."""
-    backbone = named_backbones().get(name)
-    return lay_over(recipe, read_recipe(name)) if backbone is None else on_backbone(recipe, backbone)
+    """A recipe under another one, or on a backbone, that is given behind it.
+
+    Raises:
+        UserError: If neither a recipe nor a backbone has that name.
+    """
+    backbones, recipes = named_backbones(), config_names(Kind.TRAIN)
+    if name in backbones:
+        return on_backbone(recipe, backbones[name])
+    if name not in recipes and not name.endswith((".yaml", ".yml")):
+        nearest = get_close_matches(name, [*recipes, *backbones], n=3, cutoff=0.0)
+        raise UserError(
+            f"no recipe and no backbone {name!r}, nearest are {', '.join(nearest)}: choose a backbone of "
+            f"docs/backbones.md, a YAML file, or {', '.join(recipes)}"
+        )
+    return lay_over(recipe, read_recipe(name))
 
 
 def on_backbone(recipe: Recipe, backbone: NamedBackbone) -> Recipe:

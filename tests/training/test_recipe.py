@@ -49,6 +49,13 @@ def test_a_recipe_is_laid_over_its_base(tmp_path: Path) -> None:
         read_recipe(write(tmp_path / "deep.yaml", {"base": "simzss_vits14_coco"}))
 
 
+def test_a_name_that_is_no_recipe_and_no_backbone_is_told_what_is_near() -> None:
+    with pytest.raises(UserError, match="no recipe and no backbone 'dinov9_vits16', nearest are .*dinov3_vits16"):
+        read_request(["--config", "dinov9_vits16"])
+    with pytest.raises(UserError, match=r"nearest are simzss_vitb14_coco.* docs/backbones\.md"):
+        read_request(["--config=simzss_vitb14_coko"])
+
+
 CANARY = "canary_of_the_recipes.Thing"
 NAMED = {"class_path": CANARY, "init_args": {}}
 
