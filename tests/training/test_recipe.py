@@ -50,7 +50,7 @@ def test_a_recipe_is_laid_over_its_base(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_recipe_and_no_backbone_is_told_what_is_near() -> None:
-    with pytest.raises(UserError, match="no recipe and no backbone 'dinov9_vits16', nearest are .*dinov3_vits16"):
+    with pytest.raises(UserError, match=r"no recipe and no backbone 'dinov9_vits16', nearest are .*dinov3_vits16"):
         read_request(["--config", "dinov9_vits16"])
     with pytest.raises(UserError, match=r"nearest are simzss_vitb14_coco.* docs/backbones\.md"):
         read_request(["--config=simzss_vitb14_coko"])
