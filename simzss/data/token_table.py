@@ -13,6 +13,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -86,17 +87,35 @@ def open_token_table(table: Path, folder: Path, tokenizer: TextTokenizer, worker
 
 def tokenise(rows: pa.Table, tokenizer: TextTokenizer) -> TokenTable:
     """The tokens of some rows of a concept table."""
-    tokens = tokenizer(rows["caption"].to_pylist())
-    mentions = [
-        [(one["id"], *span) for one in row if (span := text.span(one["start"], one["end"])) is not None]
-        for row, text in zip(rows["concepts"].to_pylist(), tokens, strict=True)
+    concepts = rows["concepts"].combine_chunks()
+    columns = (concepts.flatten().field(name).to_pylist() for name in ("id", "start", "end"))
+    mentions = list(zip(*columns, strict=True))
+    bounds = (concepts.offsets.to_numpy() - concepts.offsets[0].as_py()).tolist()
+    of_rows = [mentions[first:last] for first, last in pairwise(bounds)]
+    return tokenise_captions(rows["caption"].to_pylist(), of_rows, tokenizer)
+
+
+def tokenise_captions(
+    captions: Sequence[str], mentions: Sequence[Sequence[tuple[int, int, int]]], tokenizer: TextTokenizer
+) -> TokenTable:
+    """The tokens of some captions.
+
+    Args:
+        captions: The texts.
+        mentions: Those of each caption: concept, first character, one past the last.
+        tokenizer: The text encoder's.
+    """
+    tokens = tokenizer(captions)
+    found = [
+        [(concept, *span) for concept, start, end in row if (span := text.span(start, end)) is not None]
+        for row, text in zip(mentions, tokens, strict=True)
     ]
     kind = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
     return TokenTable(
         ids=np.array([number for text in tokens for number in text.ids], dtype=kind),
         id_starts=_starts([len(text.ids) for text in tokens]),
-        mentions=np.array([mention for row in mentions for mention in row], dtype=np.int32).reshape(-1, 3),
-        mention_starts=_starts([len(row) for row in mentions]),
+        mentions=np.array([mention for row in found for mention in row], dtype=np.int32).reshape(-1, 3),
+        mention_starts=_starts([len(row) for row in found]),
     )
 
 

@@ -55,12 +55,13 @@ def write_table(folder: Path, captions: int) -> None:
     """A table of captions of 12 words with a mention each."""
     draw = np.random.default_rng(0)
     distinct = [" ".join(words) for words in WORDS[draw.integers(len(WORDS), size=(DISTINCT, 12))]]
+    mention = {"id": 0, "name": "dog", "start": 0, "end": 3, "head_start": 0, "head_end": 3}
+    concepts = pa.array([[mention]] * PART, SCHEMA.field("concepts").type)
     folder.mkdir()
     for part in range(captions // PART):
         texts = [distinct[number] for number in draw.integers(DISTINCT, size=PART).tolist()]
         keys = [f"{part * PART + row:09}.jpg" for row in range(PART)]
-        mention = {"id": 0, "name": "dog", "start": 0, "end": 3, "head_start": 0, "head_end": 3}
-        columns = [pa.array(keys), pa.array(texts), pa.array([[mention]] * PART, SCHEMA.field("concepts").type)]
+        columns = [pa.array(keys), pa.array(texts), concepts]
         write_part(folder, part, [pa.RecordBatch.from_arrays(columns, schema=SCHEMA)], skipped=0)
     BANK.save(folder / "bank.json")
     settings = {"rows_per_part": PART, "bank": {"kind": BANK.kind, "hash": BANK.content_hash}}

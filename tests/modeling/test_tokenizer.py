@@ -1,9 +1,11 @@
 """CLIP's tokenizer against open_clip's own, and characters against tokens."""
 
+import html
 import json
 import unicodedata
 from pathlib import Path
 
+import ftfy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,14 @@ def test_ids_equal_open_clip_and_characters_lie_in_the_text(text: str) -> None:
     tokens = TOKENIZER([text])[0]
     assert tokens.ids == reference_ids(text)
     assert all(0 <= start <= end <= len(text) for start, end in tokens.characters)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60))
+def test_what_is_not_repaired_needs_no_repair(text: str) -> None:
+    """Against ftfy and html on every text of ASCII: those that are passed over come out as if they were not."""
+    repaired = html.unescape(html.unescape(ftfy.fix_text(text)))
+    assert clean(text) == " ".join(repaired.split()).lower()
 
 
 @pytest.mark.data

@@ -24,10 +24,10 @@ def _assumed(value: float, unit: str, source: str) -> Cost:
 SPEED_TEST = "tests/data/shards/test_speed.py"
 COSTS = {
     "sample": _assumed(25e3, "bytes", "img2dataset's page on LAION-400M: 10 TB at 256 pixels"),
-    "read": _measured(24_900.0, "samples/s of a core", f"{SPEED_TEST}, shards on the disk"),
-    "decode": _measured(1_060.0, "images/s of a core", f"{SPEED_TEST}, with cropping, Flickr8k at 224 pixels"),
+    "read": _measured(29_800.0, "samples/s of a core", f"{SPEED_TEST}, shards on the disk"),
+    "decode": _measured(1_110.0, "images/s of a core", f"{SPEED_TEST}, with cropping, Flickr8k at 224 pixels"),
     "concepts": _measured(52_000.0, "captions/s of a core", "docs/concepts.md: gazetteer, COCO's captions"),
-    "tokens": _measured(32_200.0, "captions/s of a core", SPEED_TEST),
+    "tokens": _measured(44_700.0, "captions/s of a core", SPEED_TEST),
     "parser": _measured(
         840.0, "captions/s of a core", "docs/concepts.md: en_ud_ewt_cnn; the paper's pipeline is slower"
     ),

@@ -81,6 +81,8 @@ def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, 
 def sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:
     """The row of one sample, from its files by their suffix."""
     name = columns.caption or ("txt" if "txt" in texts else "caption")
+    if name in texts and columns.key is None:  # as nearly always: a JSON file beside it is not looked at
+        return checked_row(texts[name].rstrip("\r\n"), key, place)
     fields = _fields(texts.get("json", "{}"))
     if fields is None:
         return BadRow(f"{place} ({key}): broken JSON")

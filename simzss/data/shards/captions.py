@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Int
 
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns, Place
 from simzss.concepts.readers.shards import sample_row
-from simzss.concepts.table.format import Manifest, to_batch
+from simzss.concepts.table.format import Manifest
 from simzss.concepts.table.reading import checked_parts, read_part
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.image_index import hashes
 from simzss.data.shards.store import Sample
-from simzss.data.token_table import TokenTable, tokenise
+from simzss.data.token_table import TokenTable, tokenise_captions
 from simzss.errors import UserError
 from simzss.modeling.tokenizer import TextTokenizer
 
+AS_NAMED = Columns()
 Found = TypeVar("Found")
 
 
@@ -56,11 +56,9 @@ class CaptionsOnTheFly:
 
     def find(self, sample: Sample) -> CaptionRow:
         """The `.txt` file of a sample, or the `caption` of its `.json`, as `simzss concepts` reads them."""
-        texts = {
-            name: sample.files[name].decode("utf-8", "surrogateescape")
-            for name in sample.files.keys() & {"txt", "json"}
-        }
-        row = sample_row(texts, sample.key, Columns(), Place("", "sample", sample.number))
+        name = "txt" if "txt" in sample.files else "json"
+        texts = {name: sample.files[name].decode("utf-8", "surrogateescape")} if name in sample.files else {}
+        row = sample_row(texts, sample.key, AS_NAMED, Place("", "sample", sample.number))
         if isinstance(row, BadRow):
             raise UserError(row.problem.partition(": ")[2])
         return row
@@ -68,8 +66,12 @@ class CaptionsOnTheFly:
     def tokens(self, found: Sequence[CaptionRow]) -> TokenTable:
         """Find the concepts of some captions, and tokenise."""
         self.extractor = self.extractor or self.recipe.build()
-        concepts = list(self.extractor.pipe(row.caption for row in found))
-        return tokenise(pa.Table.from_batches([to_batch([row.key for row in found], concepts)]), self.tokenizer)
+        captions = [row.caption for row in found]
+        mentions = [
+            [(mention.concept, mention.start, mention.end) for mention in one.mentions]
+            for one in self.extractor.pipe(captions)
+        ]
+        return tokenise_captions(captions, mentions, self.tokenizer)
 
 
 class JoinedCaptions:

@@ -11,7 +11,7 @@ and ends the run when they are more than `max_broken`.
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice, pairwise
 from typing import Any
 
@@ -75,9 +75,10 @@ class Piece:
     """Places in the run."""
     crops: Int[np.ndarray, " draws"]
     pixels: UInt8[Tensor, "draws 3 height width"]
-    tokens: TokenTable
     problems: dict[int, str]
     """Samples that could not be used, and why."""
+    tokens: TokenTable | None = None
+    """With its last piece of a batch, those of all its pieces: many captions at a time take half as long as few."""
 
 
 class ShardPieces:
@@ -105,18 +106,23 @@ class ShardPieces:
         draws = [(number, place) for number in own for place in range(self.run.share)]
         bounds = np.linspace(0, len(draws), parts + 1).astype(int).tolist()
         for step in range(self.run.start, self.run.steps):
+            found = list[Any]()
             for first, last in pairwise(bounds):
-                yield self._piece(step, draws[first:last], streams)
+                piece, captions = self._piece(step, draws[first:last], streams)
+                found += captions
+                yield piece if last < len(draws) else replace(piece, tokens=self.captions.tokens(found))
 
-    def _piece(self, step: int, draws: Sequence[tuple[int, int]], streams: dict[int, Stream]) -> Piece:
+    def _piece(
+        self, step: int, draws: Sequence[tuple[int, int]], streams: dict[int, Stream]
+    ) -> tuple[Piece, Sequence[Any]]:
+        """A piece without its tokens, and what captions it has."""
         share, problems, made = self.run.share, dict[int, str](), []
         for number, place in draws:
             position, draw = step * self.run.batch_size + number * share + place, step * share + place
             made.append((position, *self._draw(streams[number], draw, position, problems)))
             streams[number].drop(draw)
         positions, crops, pixels, found = zip(*made, strict=True)
-        tokens = self.captions.tokens(found)
-        return Piece(np.array(positions), np.array(crops), torch.stack(pixels), tokens, problems)
+        return Piece(np.array(positions), np.array(crops), torch.stack(pixels), problems), found
 
     def _draw(self, stream: Stream, first: int, position: int, problems: dict[int, str]) -> tuple[int, Tensor, Any]:
         """The crop, pixels and caption of a draw, or of the next one that can be used."""
@@ -183,7 +189,8 @@ class ShardLoader:
         workers = min(workers, len(pieces.run.own))
         least = len(pieces.run.own) // max(workers, 1) * pieces.run.share
         parts = max(1, min(least // SMALLEST_PIECE, MOST_PIECES // max(workers, 1)))  # of each decoding process
-        self.pieces_of_batch = max(workers, 1) * parts
+        self.processes = max(workers, 1)
+        self.pieces_of_batch = self.processes * parts
         self.loader = DataLoader(
             _InWorkers(pieces, parts),
             batch_size=None,  # what the data set yields is a whole piece
@@ -206,12 +213,13 @@ class ShardLoader:
             yield batch.pin_memory() if torch.cuda.is_available() else batch
 
     def _joined(self, pieces: Sequence[Piece]) -> CaptionBatch:
-        """In the order of the run, whoever decoded what."""
+        """In the order of the run, whoever decoded what; the loader takes a piece of each process in turn."""
+        pieces = [piece for number in range(self.processes) for piece in pieces[number :: self.processes]]
         order = np.argsort(np.concatenate([piece.positions for piece in pieces]))
         crops = np.concatenate([piece.crops for piece in pieces])[order]
         pixels = [crop for piece in pieces for crop in piece.pixels]
         return make_batch(
-            concatenate([piece.tokens for piece in pieces]),
+            concatenate([piece.tokens for piece in pieces if piece.tokens is not None]),
             order,
             crops,
             [pixels[place] for place in order],

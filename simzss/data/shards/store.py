@@ -2,8 +2,8 @@
 
 A shard is fetched in blocks. A block that fails, stalls or comes short is asked for again, so that a hiccup of a store
 costs seconds and not a run; what fails for good ends the shard, and the rest of its samples come with the reason.
-WebDataset's own functions part a tar into samples (https://github.com/webdataset/webdataset); of two libraries that
-stream shards it is the faster one, see docs/scale.md.
+The standard library finds the files of a tar, which is read from front to back, and WebDataset's own function groups
+them into samples (https://github.com/webdataset/webdataset); `datasets` streams at half the speed, see docs/scale.md.
 """
 
 import io
@@ -135,7 +135,7 @@ def read_samples(url: str) -> Iterator[dict[str, Any]]:
     parts = shards_library("webdataset.tariterators")
     try:
         stream = _open_plain(url)
-        files = parts.tar_file_expander([{"url": url, "stream": stream}], select_files=_is_read)
+        files = ({"fname": m.name, "data": _content(stream, m), "__url__": url} for m in _members(stream))
         yield from parts.group_by_keys(files)
     except StoreError:
         raise
@@ -151,10 +151,8 @@ def count_samples(url: str) -> int:
     """
     parts = shards_library("webdataset.tariterators")
     try:
-        stream = _open_plain(url)
-        with tarfile.open(fileobj=stream, mode="r:") as archive:
-            names = ({"fname": m.name, "data": b"", "__url__": url} for m in archive if m.isreg() and _is_read(m.name))
-            return sum(1 for _ in parts.group_by_keys(names))
+        names = ({"fname": m.name, "data": b"", "__url__": url} for m in _members(_open_plain(url)))
+        return sum(1 for _ in parts.group_by_keys(names))
     except (tarfile.TarError, OSError, ValueError) as error:
         raise StoreError(f"no readable tar ({error})") from error
 
@@ -169,6 +167,25 @@ def shards_library(name: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise UserError("data.shards needs the package webdataset: pip install 'simzss[shards]'") from error
+
+
+def _members(stream: io.BufferedIOBase) -> Iterator[tarfile.TarInfo]:
+    """The files of a shard that are read, one after the other."""
+    archive: Any  # its list of members is no part of what is documented
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        for member in archive:
+            if member.isreg() and _is_read(member.name):
+                yield member
+            archive.members = []  # it would keep all of them
+
+
+def _content(stream: io.BufferedIOBase, member: tarfile.TarInfo) -> bytes:
+    """What a file holds; a third faster than through tarfile's own reader."""
+    stream.seek(member.offset_data)
+    content = stream.read(member.size)
+    if len(content) < member.size:
+        raise EOFError(f"it ends within {member.name}")
+    return content
 
 
 def _is_read(name: str) -> bool:

@@ -220,6 +220,7 @@ def test_what_replaces_them_does_not_depend_on_processes_workers_or_resuming(bro
         assert sorted(batch.crop.tolist()) == sorted(crop for part in parts for crop in part.crop.tolist())
 
 
+@many
 @named_once
 @pytest.mark.parametrize("workers", [0, 2])
 def test_too_many_end_the_run_in_one_line(broken: str, workers: int) -> None:
@@ -239,6 +240,7 @@ def test_a_store_that_is_gone_ends_the_run(pattern: str, monkeypatch: pytest.Mon
             list(reading)
 
 
+@many
 def test_batches_from_a_store_with_hiccups_are_those_from_the_disk(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

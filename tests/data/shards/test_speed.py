@@ -4,6 +4,7 @@
 switch on) prints all, measured in turn in one process on Flickr8k's 7,090 images of 224 pixels on the shorter side.
 """
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterable
@@ -63,7 +64,8 @@ def flickr(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rate(batches: Iterable[object], pairs: int) -> float:
-    """Pairs per second of the clock and per second of the processor."""
+    """Pairs per second of the processor. What lies about is collected first, or it would be at any time in between."""
+    gc.collect()
     since = time.process_time()
     assert sum(1 for _ in batches) == pairs // BATCH
     return pairs / (time.process_time() - since)
@@ -91,7 +93,7 @@ def test_streaming_keeps_up_with_the_folder(flickr: Path, shared: Path) -> None:
         return ShardLoader(ShardPieces(run, captions, CROP, None, 0), TOKENIZER.end_id, len(BANK.names), None, 0)
 
     found: dict[str, list[float]] = {"folder": [], "joined": [], "on the fly": []}
-    for _ in range(2):
+    for _ in range(3):
         found["folder"].append(rate(folder(), pairs))
         found["joined"].append(rate(shards(joined), pairs))
         found["on the fly"].append(rate(shards(on_the_fly), pairs))
@@ -99,7 +101,7 @@ def test_streaming_keeps_up_with_the_folder(flickr: Path, shared: Path) -> None:
     for name, each in best.items():
         print(f"{name}: {each:,.0f} pairs per second of one core, {each / best['folder']:.2f} of the folder")
     assert best["joined"] > 0.9 * best["folder"]
-    assert best["on the fly"] > 0.8 * best["folder"]
+    assert best["on the fly"] > 0.9 * best["folder"]
 
 
 def samples_per_second(read: Callable[[], Iterable[object]]) -> float:
@@ -112,14 +114,14 @@ def samples_per_second(read: Callable[[], Iterable[object]]) -> float:
     return max(rates)
 
 
-def test_webdataset_streams_shards_faster_than_datasets(flickr: Path) -> None:
+def test_shards_are_read_faster_than_by_datasets(flickr: Path) -> None:
     urls = list_shards(f"{flickr}/shards/{{00000..00007}}.tar").urls
     streamed = datasets.load_dataset(
         "webdataset", data_files=list(urls), split="train", streaming=True, cache_dir=str(flickr / "hub")
     ).cast_column("jpg", datasets.Image(decode=False))
     ours = samples_per_second(lambda: (sample for url in urls for sample in read_samples(url)))
     theirs = samples_per_second(lambda: streamed)
-    print(f"samples per second of one core: webdataset's functions {ours:,.0f}, datasets' streaming {theirs:,.0f}")
+    print(f"samples per second of one core: ours {ours:,.0f}, datasets' streaming {theirs:,.0f}")
     assert ours > theirs
 
 
