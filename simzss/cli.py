@@ -10,6 +10,7 @@ SIGTERM in one line and 130 or 143 (see `simzss.stopping`). Of several processes
 import inspect
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -21,6 +22,8 @@ from simzss.errors import UserError
 from simzss.io.files import REMEDIES, why
 from simzss.stopping import Stopped, handle_signals, postpone, requested, tell
 
+NO_TEMPORARY_FILES = "No usable temporary directory"
+"""How Python begins to tell that."""
 MISTAKE, DEFECT = 2, 1
 """Exit codes: of what the user can mend, and of what we must."""
 
@@ -135,9 +138,24 @@ def _by_the_system(error: BaseException) -> UserError | None:
     """What a full disk or memory, a limit or a missing right did, wherever it did."""
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return UserError("the machine is out of memory: give smaller sizes")
-    if not isinstance(error, OSError) or error.errno not in REMEDIES:
+    if not isinstance(error, OSError):
+        return None
+    if NO_TEMPORARY_FILES in str(error):
+        return _about_temporary_files()
+    if error.errno not in REMEDIES:
         return None
     return UserError(f"{error.filename}: {why(error)}" if error.filename else why(error))
+
+
+def _about_temporary_files() -> UserError:
+    """Why no folder takes any, which Python's own error leaves out; torch writes one when it is imported."""
+    folder, cause = os.environ.get("TMPDIR", "/tmp"), "there is none"  # noqa: S108  # the first of those that were tried
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"written")
+    except OSError as error:
+        cause = why(error)
+    return UserError(f"cannot write temporary files into {folder} or elsewhere: {cause}; TMPDIR names another folder")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""Which device computes, and how precisely.
+"""Which device computes, how precisely, and whether a network fits into the memory.
 
 Where nobody says how, a device computes in bfloat16 if its processor has instructions for it: tensor cores of
 Ampere and later, AVX-512 BF16 or AMX on x86, as `torch.cuda` and `torch.cpu` report them. What that gains and costs
 on a CPU is measured in docs/photographs.md.
 """
 
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
+import psutil
 import torch
+from torch import nn
 
 from simzss.errors import UserError
 
@@ -52,3 +55,26 @@ def pick_device(name: str, local_rank: int = 0) -> torch.device:
     except (RuntimeError, AssertionError, ImportError) as error:
         raise UserError(f"device {name!r} is not there; leave it out, or give cpu") from error
     return torch.device(name)
+
+
+def check_fits(make: Callable[[], Iterable[nn.Module]], what: str) -> None:
+    """Refuse a network that the memory cannot hold, before it is made.
+
+    Args:
+        make: Makes it, or its parts; here without weights (on torch's "meta" device), which takes some hundredths of a
+            second and no memory. What cannot be made so is not looked at.
+        what: Begins the message.
+
+    Raises:
+        UserError: If its weights take more memory than is free.
+    """
+    try:
+        with torch.device("meta"):
+            parts = list(make())
+    except Exception:  # whoever makes it in earnest tells what is wrong, of every library in its way
+        return
+    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    free = psutil.virtual_memory().available + psutil.swap_memory().free
+    if needed > free:
+        raise UserError(f"{what} takes {needed / 1e9:,.1f} GB of memory, {free / 1e9:.1f} are free: give smaller sizes")

@@ -17,7 +17,7 @@ from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import choose
 from simzss.evaluation.thresholds import Calibration, image_marks
-from simzss.io.files import check_writable, written_whole
+from simzss.io.files import check_apart, check_writable, written_whole
 from simzss.io.records import write_json
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
@@ -40,7 +40,10 @@ def calibrate(  # one argument per option
 
     Writes the threshold with the curve of mIoU against it, and a plot of the curve and of risk against coverage.
     """
-    check_writable(output)
+    picture = output.with_suffix(".png")
+    check_apart(output, picture)
+    for path in (output, picture):
+        check_writable(path)
     chosen = load_benchmark(benchmark)
     chosen = replace(chosen, split=split, count=None) if split else chosen
     settings, place = load_protocol(protocol), pick_device(device)
@@ -61,7 +64,6 @@ def calibrate(  # one argument per option
         images=image_marks(chosen, stems),
     )
     write_json(output, calibration)
-    picture = output.with_suffix(".png")
     draw_curves(histogram, picture)
     console = make_console()
     console.print(

@@ -21,7 +21,8 @@ from simzss.diagnostics.classification import (
 from simzss.diagnostics.waterbirds import is_placed
 from simzss.errors import UserError
 from simzss.evaluation.scored_model import describe_model
-from simzss.io.files import check_writable
+from simzss.io.config import LONGEST_SIDE
+from simzss.io.files import check_writable, read_text
 from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
@@ -39,7 +40,9 @@ def classify(  # noqa: PLR0913  # one argument per option
     split: Annotated[str, typer.Option(help="of Waterbirds or a Hugging Face data set")] = "test",
     names: Annotated[Path | None, typer.Option(help="class names, one per line, instead of the data's own")] = None,
     templates: Annotated[TemplateSet, typer.Option(help="prompts")] = TemplateSet.OPENAI80,
-    size: Annotated[int, typer.Option(min=1, help="pixels of an image's side, a multiple of the patch")] = 224,
+    size: Annotated[
+        int, typer.Option(min=1, max=LONGEST_SIDE, help="pixels of an image's side, a multiple of the patch")
+    ] = 224,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
     json: Annotated[Path | None, typer.Option(help="write the result to this file")] = None,
     download: Annotated[bool, typer.Option("--download", help="fetch the data set from the Hugging Face hub")] = False,
@@ -116,7 +119,7 @@ def _hugging_face(name: str, split: str) -> object:
 def _renamed(images: LabelledImages, path: Path) -> LabelledImages:
     """The same images under other class names."""
     try:
-        lines = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        lines = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as text ({error}); give a file with one name per line") from error
     if len(lines) != len(images.names):

@@ -14,7 +14,7 @@ from simzss.evaluation.bootstrap import LEVEL
 from simzss.evaluation.comparison import Comparison, compare_runs, compare_wordings, load_run, settings_that_differ
 from simzss.evaluation.mentions import by_mentions, count_mentions, save_plot
 from simzss.evaluation.report import percent
-from simzss.io.files import check_writable, write_atomically
+from simzss.io.files import check_apart, check_writable, write_atomically
 from simzss.io.records import write_json
 
 
@@ -37,6 +37,7 @@ def compare(
     bootstrap interval over images, a p-value corrected for the number of comparisons (Holm), and, where there are no
     more than two, the classes that changed most. Demos: a row per method, with the mean and the spread over the seeds.
     """
+    check_apart(json, markdown, plot)
     for path in (json, markdown, plot):
         if path:
             check_writable(path)

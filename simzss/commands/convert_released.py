@@ -14,6 +14,7 @@ from simzss.model import AlignedModel
 from simzss.modeling.denoiser import Denoiser
 from simzss.modeling.released import (
     LEFT_OUT,
+    check_finite,
     denoiser_config,
     is_denoiser_alone,
     read_released,
@@ -50,7 +51,9 @@ def _convert_model(tensors: dict[str, Tensor], released: Path, output: Path) -> 
     shape = shape_of(tensors, released)
     objective = SimZSS(mention_pooling=MentionPooling.sum, query=Query.concept, target=Target.predicted)
     model = AlignedModel(shape.backbone, shape.text_encoder, objective)
-    model.load_state_dict(translate(tensors, model.state_dict(), released))
+    translated = translate(tensors, model.state_dict(), released)
+    check_finite(translated, released)
+    model.load_state_dict(translated)
     model.carries_backbone = True
     model.save(output)
 
@@ -62,5 +65,6 @@ def _convert_denoiser(tensors: dict[str, Tensor], released: Path, output: Path) 
     config = denoiser_config(tensors, released)
     width = tensors["visual.pos_embed"].shape[-1]
     translated = translate(tensors, Denoiser(config, width).state_dict(), released, prefix="backbone.denoiser.")
+    check_finite(translated, released)
     with written_whole(output) as path:
         save_file(translated, path)

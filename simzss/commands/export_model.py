@@ -14,6 +14,7 @@ from torch.export import Dim, ExportedProgram
 from simzss import __version__
 from simzss.commands.console import make_console
 from simzss.errors import UserError
+from simzss.io.config import LONGEST_SIDE
 from simzss.io.files import check_writable, written_whole
 from simzss.io.hub import find_model
 from simzss.model import AlignedModel, load_model
@@ -180,8 +181,11 @@ def _checked(baked: BakedSegmenter, runtime: Runtime, patch: int, fixed: Size | 
 
 def _fixed(size: str, patch: int) -> Size:
     parts = size.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise UserError(f"--size {size!r} is no size; give HEIGHTxWIDTH in pixels, e.g. {32 * patch}x{48 * patch}")
+    usual = f"give HEIGHTxWIDTH in pixels, e.g. {32 * patch}x{48 * patch}"
+    if len(parts) != 2 or not all(part.isdecimal() and part.strip("0") for part in parts):
+        raise UserError(f"--size {size[:80]!r} is no size; {usual}")
+    if any(len(part) > len(str(LONGEST_SIDE)) or int(part) > LONGEST_SIDE for part in parts):
+        raise UserError(f"--size {size[:80]!r} has a side beyond {LONGEST_SIDE:,} pixels; {usual}")
     height, width = map(int, parts)
     if height % patch or width % patch:
         raise UserError(f"--size {size}: both sides must be multiples of the patch of {patch} pixels")

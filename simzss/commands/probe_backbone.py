@@ -118,10 +118,12 @@ def parse_options(text: str) -> dict[str, Any]:
     """
     try:
         options = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"--options {text!r} is no JSON ({error.msg}); write for example '{{\"depth\": 4}}'") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"--options {text[:80]!r} is no JSON ({error}); write for example '{{\"depth\": 4}}'"
+        ) from error
     if not isinstance(options, dict):
-        raise UserError(f"--options {text!r} is no JSON object; write for example '{{\"depth\": 4}}'")
+        raise UserError(f"--options {text[:80]!r} is no JSON object; write for example '{{\"depth\": 4}}'")
     return options
 
 

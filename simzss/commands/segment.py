@@ -14,7 +14,7 @@ from simzss.commands.progress import ImagesPerSecond
 from simzss.devices import Precision
 from simzss.errors import UserError
 from simzss.evaluation.scored_model import describe_model
-from simzss.io.files import check_writable
+from simzss.io.files import check_apart, check_writable
 from simzss.io.hub import find_model
 from simzss.predict.batch_run import BatchRun, Observer
 from simzss.predict.classes import ClassWords, read_classes
@@ -55,6 +55,7 @@ def segment(  # noqa: PLR0913  # one argument per option
     Writes NAME_labels.png (one class id per pixel, in the order of --classes) and NAME_overlay.png; of a video,
     NAME_overlay.mp4 and one label map per frame in the folder NAME.
     """
+    check_apart(output, json, coco)
     for path in (output / "any", json, coco):
         if path:
             check_writable(path)

@@ -24,6 +24,7 @@ from simzss.benchmarks import class_names
 from simzss.concepts.lemmas import noun_lemma
 from simzss.errors import UserError
 from simzss.io.config import configuration
+from simzss.io.files import read_text
 from simzss.io.records import load_json, write_json
 
 SCHEMA = 1
@@ -182,7 +183,7 @@ def singular(name: str) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_text(path)
     except OSError as error:
         raise UserError(f"cannot read the bank {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -25,6 +25,7 @@ from simzss.data.token_table import TokenTable, open_token_table
 from simzss.data.transforms import SeededCrop
 from simzss.distributed import all_values, rank, world_size
 from simzss.errors import UserError
+from simzss.io.config import LONGEST_SIDE, MOST_WORKERS
 from simzss.modeling.backbone import ImageBackbone
 from simzss.modeling.tokenizer import TextTokenizer
 from simzss.types import CaptionBatch
@@ -87,8 +88,10 @@ class CaptionData(LightningDataModule):
             views=views,
             chunk_size=chunk_size,
         )
-        if workers < 0:
-            raise UserError(f"data.workers is {workers}: give at least 0")
+        if image_size > LONGEST_SIDE:
+            raise UserError(f"data.image_size is {image_size}: give at most {LONGEST_SIDE:,}")
+        if not 0 <= workers <= MOST_WORKERS:
+            raise UserError(f"data.workers is {workers}: give 0 to {MOST_WORKERS:,}")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise UserError(
                 f"data.crop_scale {list(crop_scale)} is no range of shares: give 0 < smallest <= largest <= 1"

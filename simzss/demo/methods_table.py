@@ -14,6 +14,8 @@ from typing import Any
 from rich.table import Table
 
 from simzss.demo.demo_results import RESULTS, DemoResults, load_demo
+from simzss.errors import UserError
+from simzss.io.files import read_text
 from simzss.io.records import to_plain
 
 UNMEASURED = "?"
@@ -64,8 +66,8 @@ class Demo:
 def is_demo(folder: Path) -> bool:
     """Whether a folder has results that look like a demo's."""
     try:
-        return "methods" in json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        return "methods" in json.loads(read_text(folder / RESULTS))
+    except (OSError, ValueError, TypeError, RecursionError, UserError):
         return False
 
 

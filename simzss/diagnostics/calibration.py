@@ -67,8 +67,14 @@ class ScoreHistogram:
         return mean_over_classes(self.class_iou())
 
     def best(self) -> tuple[float, float]:
-        """The threshold of the highest mIoU, the lowest of several, and that mIoU."""
+        """The threshold of the highest mIoU, the lowest of several, and that mIoU.
+
+        Raises:
+            UserError: If no pixel is labelled.
+        """
         curve = self.curve()
+        if np.isnan(curve).all():
+            raise UserError("no pixel of these images is labelled, so that no threshold decides anything: give others")
         index = int(np.nanargmax(curve))
         return float(self.edges[index]), float(curve[index])
 

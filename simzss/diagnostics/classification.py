@@ -19,7 +19,7 @@ from torch import Tensor
 
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_ahead
-from simzss.io.images import read_image, to_array, to_rgb
+from simzss.io.images import check_pixels, read_image, to_array, to_rgb
 from simzss.segmentation.prompts import PromptModel, embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
 
@@ -104,7 +104,7 @@ def from_saved(folder: Path, split: str) -> LabelledImages:
 
     try:
         saved = datasets.load_from_disk(str(folder))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # whatever a damaged or foreign description makes the library raise
         raise UserError(f"{folder}: cannot be read as a saved Hugging Face data set ({error}); save it anew") from error
     if not isinstance(saved, datasets.DatasetDict):
         return from_dataset(saved)
@@ -164,6 +164,7 @@ def centre_square(image: UInt8[np.ndarray, "height width 3"], size: int) -> UInt
     height, width = image.shape[:2]
     factor = size / min(height, width)
     shape = (max(size, round(width * factor)), max(size, round(height * factor)))
+    check_pixels(f"an image of {width} x {height}, brought to {size} pixels,", *shape)
     resized = Image.fromarray(image).resize(shape, Image.Resampling.BICUBIC)
     top, left = (resized.height - size) // 2, (resized.width - size) // 2
     return torch.from_numpy(np.array(resized)[top : top + size, left : left + size]).permute(2, 0, 1)

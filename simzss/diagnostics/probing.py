@@ -121,6 +121,8 @@ def run_probes(
     if len(stems) < 2:
         raise UserError(f"{benchmark.key}: a probe learns from one half of the images, give at least two")
     data = gather(segmenter, benchmark, root, stems[::2])
+    if not data.share.any():
+        raise UserError(f"{benchmark.key}: no pixel that a probe could learn from is labelled: give other images")
     vectors = [fit_probe(probe, data, config) for probe in Probe]
     matrices = evaluate_vectors(segmenter, benchmark, root, stems[1::2], vectors)
     scores = {str(probe): scores_of(matrix) for probe, matrix in zip(Probe, matrices, strict=True)}

@@ -37,6 +37,9 @@ class Run:
         expected, counts = self.results.benchmarks[key].images, list(read_counts(folder))
         if len(counts) != expected:
             raise UserError(f"{folder}: counts of {len(counts)} images, results of {expected}; delete it and evaluate")
+        classes = len(self.results.benchmarks[key].classes)
+        if any(image.truth.max(initial=0) >= classes for image in counts):
+            raise UserError(f"{folder}: counts of more than the {classes} classes of the results; evaluate anew")
         return sorted(counts, key=lambda image: image.stem)
 
 
@@ -66,9 +69,12 @@ def load_run(folder: Path) -> Run:
     """Read the results of a run.
 
     Raises:
-        UserError: If the folder holds none.
+        UserError: If the folder holds none, or they name something else than benchmarks.
     """
-    return Run(folder, load_results(folder))
+    results = load_results(folder)
+    if foreign := [key for key in results.benchmarks if key not in results.specs or Path(key).name != key]:
+        raise UserError(f"{folder}: its results name {foreign[0]!r}, which was not evaluated; evaluate anew")
+    return Run(folder, results)
 
 
 def compare_runs(first: Run, *others: Run, seed: int = 0) -> list[Comparison]:

@@ -4,9 +4,10 @@ The sums over images are the data set's confusion matrix; the rows themselves le
 processes share the work, and two runs be compared image by image. A shard is written whole or not at all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,6 +83,8 @@ def read_shard(path: Path) -> list[ImageCounts]:
         UserError: If the file is no such shard.
     """
     rows = _read(path, SCHEMA).to_pylist()
+    if not all(map(_is_whole, rows)):
+        raise UserError(f"{path}: not a shard of counts (its columns do not fit together); delete it and run again")
     arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[2:]} for row in rows)
     return [ImageCounts(row["stem"], row["stamp"], **columns) for row, columns in zip(rows, arrays, strict=True)]
 
@@ -89,6 +92,14 @@ def read_shard(path: Path) -> list[ImageCounts]:
 def read_counts(folder: Path) -> Iterator[ImageCounts]:
     """The counts of all images of a folder of shards."""
     return (image for shard in sorted(folder.glob("*.parquet")) for image in read_shard(shard))
+
+
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    """Whether all columns are there, of one length and without numbers below zero."""
+    columns = [row[name] for name in SCHEMA.names[2:]]
+    if None in row.values() or any(None in column or min(column, default=0) < 0 for column in columns):
+        return False
+    return len({len(column) for column in columns}) == 1
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:

@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 from simzss.errors import UserError
 from simzss.evaluation.labels import Labels, Raw
 from simzss.evaluation.spec import Benchmark
+from simzss.io.files import read_text
 from simzss.io.images import open_image, orientation_of, to_array, to_rgb
 
 Item = TypeVar("Item")
@@ -87,10 +88,13 @@ def missing_files(pattern: str, root: Path, stems: Sequence[str]) -> list[Path]:
 
 def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
     path = root / (benchmark.split or "")
+    problem = UserError(f"{benchmark.key}: no split file {path}; get it with: {benchmark.obtain}")
+    if not path.is_file():  # a pipe would be waited for, without end
+        raise problem
     try:
-        return path.read_text(encoding="utf-8").split()
+        return read_text(path).split()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{benchmark.key}: no split file {path}; get it with: {benchmark.obtain}") from error
+        raise problem from error
 
 
 def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:

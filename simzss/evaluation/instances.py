@@ -22,7 +22,9 @@ from pycocotools.coco import COCO
 from simzss.errors import UserError
 from simzss.evaluation.labels import LabelKind, LabelRule
 from simzss.evaluation.spec import Benchmark
+from simzss.io.config import LONGEST_SIDE
 from simzss.io.files import write_atomically, written_whole
+from simzss.io.images import check_pixels
 
 BACKGROUND = "background"
 
@@ -63,7 +65,10 @@ def read_instances(path: Path) -> Instances:
         with quiet_pycocotools():
             found = Instances(path, COCO(path))
             _ = found.names, found.files
-    except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
+            _check_images(found)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a file of something else makes pycocotools raise
         raise UserError(f"{path} is no file of COCO's instances ({error!r}): fetch it anew") from error
     return found
 
@@ -76,11 +81,11 @@ def draw_masks(instances: Instances, folder: Path) -> list[str]:
     """
     stems = []
     for image, file in sorted(instances.files.items()):
-        stems.append(str(PurePosixPath(file).with_suffix("")))
+        stems.append(_stem_of(file))
         try:
             with quiet_pycocotools():
                 mask = _mask_of(instances, image)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except Exception as error:  # pycocotools has as many kinds as there are mistakes
             raise UserError(
                 f"{instances.path}: image {file} cannot be drawn ({error!r}): mend its instances"
             ) from error
@@ -108,8 +113,7 @@ def render(annotations: Path, images: Path, output: Path) -> list[Path]:
         raise UserError(f"{images / missing[0]} and perhaps others of {len(files):,} images are missing; mend --images")
     if len(suffixes := sorted({PurePosixPath(name).suffix for name in files})) > 1:
         raise UserError(f"{annotations}: images of several formats ({', '.join(suffixes)}); convert them to one")
-    stems = draw_masks(instances, output / "masks")
-    write_atomically(output / f"{key}.txt", "\n".join(stems) + "\n")
+    stems = [_stem_of(file) for _, file in sorted(instances.files.items())]
     things = Benchmark(
         key=key,
         title=f"{key}, {len(instances.names)} things",
@@ -123,10 +127,10 @@ def render(annotations: Path, images: Path, output: Path) -> list[Path]:
         split=f"{key}.txt",
         obtain="simzss data render draws it",
     )
-    return [
-        _write(things, output / f"{key}.yaml"),
-        _write(_before_background(things), output / f"{key}_background.yaml"),
-    ]
+    described = {output / f"{each.key}.yaml": each for each in (things, _before_background(things))}
+    draw_masks(instances, output / "masks")
+    write_atomically(output / f"{key}.txt", "\n".join(stems) + "\n")
+    return [_write(benchmark, path) for path, benchmark in described.items()]
 
 
 def _before_background(things: Benchmark) -> Benchmark:
@@ -160,15 +164,54 @@ def quiet_pycocotools() -> Iterator[None]:
         yield
 
 
+def _check_images(instances: Instances) -> None:
+    """Refuse what could not be drawn, or would be drawn elsewhere.
+
+    Raises:
+        UserError: If an image stands twice, has a name that leads out of its folder, or a size that no image has.
+    """
+    entries, where = instances.annotated.dataset["images"], str(instances.path)
+    if not all(type(entry["id"]) is int for entry in entries):
+        raise UserError(f"{where}: an image has another id than a whole number: number all of them")
+    files = sorted(instances.files.values())
+    if len(set(files)) < len(entries):
+        raise UserError(f"{where}: an image stands there twice; leave one out")
+    for entry in entries:
+        file, sides = PurePosixPath(_file_of(entry)), (entry["height"], entry["width"])
+        if file.is_absolute() or ".." in file.parts or not file.name:
+            raise UserError(f"{where}: image {str(file)!r} lies outside the folder of its images: name it within")
+        if not all(type(side) is int and side > 0 for side in sides):
+            raise UserError(f"{where}: image {file} has the height and width {sides}: give whole numbers above 0")
+        check_pixels(f"{where}: image {file}", *sides)
+
+
+def _check_outline(outline: Any, height: int, width: int) -> None:
+    """Refuse what pycocotools would crash at, in C.
+
+    Raises:
+        ValueError: If a mask is of another size than the image, or a corner of a polygon far from it.
+    """
+    if isinstance(outline, dict):
+        if list(outline["size"]) != [height, width]:
+            raise ValueError(f"a mask of {outline['size']}")
+    elif not all(abs(number) <= LONGEST_SIDE for polygon in outline for number in polygon):
+        raise ValueError("a polygon with a corner far outside")
+
+
 def _mask_of(instances: Instances, image: int) -> np.ndarray:
     annotated, crowd = instances.annotated, 2**instances.bits - 1
     entry = annotated.loadImgs(image)[0]
     mask = np.zeros((entry["height"], entry["width"]), np.uint8 if instances.bits == 8 else np.uint16)
     numbers = {category: number for number, category in enumerate(sorted(annotated.getCatIds()), start=1)}
     for instance in sorted(annotated.loadAnns(annotated.getAnnIds([image])), key=lambda one: -one["area"]):
+        _check_outline(instance["segmentation"], entry["height"], entry["width"])
         inside = annotated.annToMask(instance).astype(bool)
         mask[inside] = crowd if instance.get("iscrowd") else numbers[int(instance["category_id"])]
     return mask
+
+
+def _stem_of(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
 
 
 def _file_of(entry: dict[str, Any]) -> str:

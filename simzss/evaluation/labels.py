@@ -89,12 +89,14 @@ class LabelTable:
         Raises:
             UserError: If the rule names a class or a raw value that does not exist; `where` begins the complaint.
         """
-        named = rule.named(classes)
         if rule.bits not in {8, 16}:
             raise UserError(f"{where}: masks of {rule.bits} bits; 8 and 16 are known")
+        highest = 2**rule.bits - 1
+        if rule.last > highest:
+            raise UserError(f"{where}: last raw value {rule.last}, which {rule.bits} bits cannot hold")
+        named = rule.named(classes)
         if wrong := [id_ for id_ in named.values() if id_ != IGNORE and not 0 <= id_ < classes]:
             raise UserError(f"{where}: labels name class {wrong[0]}, but there are {classes} classes")
-        highest = 2**rule.bits - 1
         if wrong := [value for value in named if not 0 <= value <= highest]:
             raise UserError(f"{where}: labels name the raw value {wrong[0]}, which {rule.bits} bits cannot hold")
         rest = {Otherwise.ERROR: FOREIGN, Otherwise.IGNORE: IGNORE, Otherwise.BACKGROUND: 0}[rule.otherwise]

@@ -25,6 +25,7 @@ import yaml
 from simzss.benchmarks import EIGHT
 from simzss.errors import UserError
 from simzss.evaluation.spec import STANDARD, Benchmark, load_benchmark
+from simzss.io.files import read_text
 
 ADDED = ("synonyms", "hypernyms")
 """Lists that stand beside the standard names."""
@@ -149,17 +150,17 @@ def _read(path: Path) -> dict[str, list[str]]:
         UserError: If the file cannot be read, names a class twice, or holds something else.
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+        text = read_text(path)
+        node, lists = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
     except OSError as error:
         raise UserError(f"no vocabulary {path}: {error.strerror}; choose another") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, no UTF-8, nested too deep
         raise UserError(f"vocabulary {path}: not a YAML file ({error})") from error
     if not isinstance(node, yaml.MappingNode):
         raise UserError(f"vocabulary {path}: expected one line per class, such as 'cat: [cat, kitten]'")
     names = [key.value for key, _ in node.value]  # a mapping read as usual would keep the last of two equal keys
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"vocabulary {path}: class {twice[0]!r} stands there twice; join the two")
-    lists = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, words in lists.items():
         if not isinstance(words, list) or not words or not all(isinstance(w, str) and w.strip() for w in words):
             raise UserError(f"vocabulary {path}: {name!r} needs a list of words, such as [cat, kitten]")

@@ -17,11 +17,17 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from simzss.errors import UserError
+from simzss.io.files import read_text
 
 Record = TypeVar("Record")
 
 Positive = Annotated[int, Field(ge=1)]
-"""A number of things, or of pixels: at least 1."""
+"""A number of things: at least 1."""
+LONGEST_SIDE = 10_000
+Side = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+"""Pixels of a side, of which two make as many as an image may have (`simzss.io.images.MAX_PIXELS`)."""
+MOST_WORKERS = 1_000
+"""Processes that one process may start for its work: beyond it, the machine takes no commands any more."""
 NonNegative = Annotated[float, Field(ge=0)]
 """A quantity."""
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -68,7 +74,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: If the file is missing or is no YAML mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise UserError(f"{path}: an alias (*name) can make a small file endless; write out what it stands for")
         content = yaml.safe_load(text)

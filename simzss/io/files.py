@@ -40,6 +40,9 @@ REMEDIES = {
 }
 """What a person can do about an error of the system."""
 
+MOST_TEXT = 100_000_000
+"""Characters of a text file that is read whole; a device has no end."""
+
 UMASK = os.umask(0)
 os.umask(UMASK)  # it cannot be read but by setting it
 MODE = 0o666 & ~UMASK
@@ -135,13 +138,17 @@ def nothing_left(folder: Path, begun: Callable[[], bool]) -> Iterator[None]:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, share: str = "") -> Iterator[None]:
     """One process at a time works in a folder; a killed one holds it no longer.
+
+    Args:
+        folder: It is made if it is not there.
+        share: What of the folder it works on, where several may at once.
 
     Raises:
         UserError: If another one is at work there, or the folder cannot be written to.
     """
-    path = folder / ".lock"
+    path = folder / f".lock{share}"
     with _made_folders(folder):
         with _told(path):
             file = path.open("a")
@@ -175,6 +182,31 @@ def check_writable_folder(folder: Path, what: Path | None = None) -> None:
         there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
         with tempfile.TemporaryFile(dir=there):
             return
+
+
+def check_apart(*paths: Path | None) -> None:
+    """Refuse results of which one would take the place of another, or of the folder of another.
+
+    Raises:
+        UserError: If two are the same.
+    """
+    given = [path.resolve() for path in paths if path]
+    if twice := [path for path in given if given.count(path) > 1]:
+        raise UserError(f"{twice[0]} is named for two results: give each a place of its own")
+
+
+def read_text(path: Path) -> str:
+    """The content of a text file that a person writes, or that is as short as one.
+
+    Raises:
+        UserError: If it is longer than any of them.
+        OSError, UnicodeDecodeError: If it cannot be read; the caller knows what it is for.
+    """
+    with path.open(encoding="utf-8") as file:
+        text = file.read(MOST_TEXT + 1)
+    if len(text) > MOST_TEXT:
+        raise UserError(f"{path} has more than the {MOST_TEXT:,} characters that are allowed: give another file")
+    return text
 
 
 def why(error: OSError) -> str:

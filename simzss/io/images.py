@@ -22,6 +22,11 @@ ORIENTATION = 0x0112
 """The EXIF tag that says how to turn an image; 1 is upright."""
 MAX_PIXELS = 100_000_000
 """The largest image that is decoded: 300 MB of RGB."""
+Image.init()  # here, in one thread: with a list of formats PIL does it at the first image, perhaps in several at once
+FORMATS = tuple(
+    name for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP") if name in Image.OPEN
+)
+"""Those that are read, whatever a file is called: some of PIL's others start programs (EPS) or name further files."""
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 """PIL's modes of 16-bit grey images."""
 
@@ -73,6 +78,8 @@ def decode_image(content: bytes, name: str, smallest_side: int | None = None) ->
 
 
 def _decode(source: Path | BytesIO, name: str, smallest_side: int | None) -> Image.Image:
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise UserError(f"cannot read the image {name}: it is no file; give that of an image")
     try:
         with _header(source) as image:
             check_pixels(name, image.height, image.width)
@@ -103,4 +110,4 @@ def _header(source: Path | BytesIO) -> Image.Image:
     """What PIL reads before it decodes; its warning of large images is ours to give, as an error, at our own limit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(source)
+        return Image.open(source, formats=FORMATS)

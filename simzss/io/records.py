@@ -8,7 +8,7 @@ from typing import Any
 
 from simzss.errors import UserError
 from simzss.io.config import Record, from_mapping
-from simzss.io.files import write_atomically
+from simzss.io.files import read_text, write_atomically
 
 
 def write_json(path: Path, content: Any, writer: str = "") -> None:
@@ -49,7 +49,7 @@ def load_json(kind: type[Record], path: Path, writer: str, newest: int | None = 
         UserError: If the file is missing, damaged, does not fit the dataclass, or was written by a later version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; `{writer}` writes it") from error
     except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8

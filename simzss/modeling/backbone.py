@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from simzss.devices import check_fits
 from simzss.errors import UserError
 from simzss.io.config import configuration
 from simzss.io.hub import cached_file
@@ -30,6 +31,8 @@ from simzss.modeling.vision_towers import tower_of
 from simzss.types import ImageFeatures
 
 RGB = tuple[float, float, float]
+LARGEST_OPTION = 10_000
+"""Of a network's shape, in which the widest that there are have 6,144 channels."""
 
 VITS_OF_ANY_SIZE = {"vision_transformer", "eva", "deit"}
 """timm's files whose models take images of any size once they are asked to."""
@@ -62,6 +65,14 @@ class BackboneConfig:
     """The stage of a convolutional network whose cells are the patches, by timm's name (`stages.2`); null: the last."""
     denoiser: DenoiserConfig | None = None
     """A denoiser behind the network, as the released SimZSS models have; null for none."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no network has: some would be made for ever."""
+        if "in_chans" in self.options:
+            raise UserError("backbone option in_chans: images have red, green and blue; leave it out")
+        for key, value in self.options.items():
+            if any(abs(number) > LARGEST_OPTION for number in (value if isinstance(value, list) else [value])):
+                raise UserError(f"backbone option {key}: {value} is beyond {LARGEST_OPTION:,}: give a smaller number")
 
 
 class ImageBackbone(nn.Module):
@@ -161,6 +172,7 @@ def _create(config: BackboneConfig, *, download: bool) -> Any:
     options = {"num_classes": 0, **sizes, **config.options}
     pretrained = config.weights == "pretrained"
     overlay = {"file": str(_fetched(config.name))} if pretrained and not download else None
+    check_fits(lambda: [timm.create_model(config.name, **options)], f"backbone {config.name!r} with {config.options}")
     try:
         model = timm.create_model(config.name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **options)
     except OSError as error:
@@ -168,7 +180,9 @@ def _create(config: BackboneConfig, *, download: bool) -> Any:
             f"cannot fetch the weights of {config.name}: connect to the hub once, or name a safetensors file"
             " in place of 'pretrained'"
         ) from error
-    except (TypeError, RuntimeError, ValueError, AssertionError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever numbers that do not fit together make timm and torch raise
         raise UserError(f"cannot make backbone {config.name!r} with {config.options}: {error}") from error
     if config.weights not in {"pretrained", "random"}:
         _load(model, config)

@@ -9,8 +9,10 @@ DINOv2; the paper does not mention it.
 
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed
@@ -18,7 +20,7 @@ from timm.models.vision_transformer import Block
 from torch import nn
 
 from simzss.errors import UserError
-from simzss.io.config import Positive, configuration
+from simzss.io.config import configuration
 from simzss.types import ImageFeatures
 
 HEAD_WIDTH = 64
@@ -32,7 +34,7 @@ class DenoiserConfig:
 
     weights: str = RANDOM
     """The path of a safetensors file that `simzss convert` wrote, or `random`."""
-    grid: Positive = 37
+    grid: Annotated[int, Field(ge=1, le=1_000)] = 37
     """Rows, and columns, of its position embedding: 37 for images of 518 pixels in patches of 14."""
 
 

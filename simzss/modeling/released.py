@@ -196,9 +196,28 @@ def _state_dict(content: Any) -> dict[str, Tensor]:
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), Mapping):
             return _state_dict(content[wrapper])
-    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+    if not all(isinstance(name, str) and _is_plain(value) for name, value in content.items()):
         return {}
     return {name.removeprefix("module."): value.float() for name, value in content.items()}
+
+
+def check_finite(tensors: Mapping[str, Tensor], source: Path) -> None:
+    """Refuse tensors with numbers that are not finite.
+
+    Raises:
+        UserError: If there are such.
+    """
+    if broken := [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]:
+        raise UserError(f"{source}: {broken[0]!r} has numbers that are not finite: fetch the file anew")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a tensor with a real number at every place."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not (value.is_complex() or value.is_quantized or value.is_meta)
+    )
 
 
 def _shape(tensors: Mapping[str, Tensor], name: str, rank: int, source: Path) -> torch.Size:

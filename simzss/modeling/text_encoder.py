@@ -9,12 +9,14 @@ as CLIPpy (arXiv 2210.09996, section 3) uses it.
 """
 
 from enum import StrEnum, auto
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import Field
 from torch import Tensor, nn
 
+from simzss.devices import check_fits
 from simzss.errors import UserError
 from simzss.io.config import Positive, configuration
 from simzss.modeling import clip_text, t5_text
@@ -45,13 +47,13 @@ FAMILIES = {
 class TextEncoderConfig:
     """Shape of the text transformer; the defaults are the paper's for ViT-B/14."""
 
-    layers: Positive = 12
+    layers: Annotated[int, Field(ge=1, le=1_000)] = 12
     """Number of transformer blocks."""
-    width: Positive = 512
+    width: Annotated[int, Field(ge=1, le=100_000)] = 512
     """Width of the residual stream."""
     heads: Positive = 8
     """Attention heads per block."""
-    context_length: Positive = 77
+    context_length: Annotated[int, Field(ge=1, le=100_000)] = 77
     """Longest caption in tokens, special tokens included."""
     activation: Literal["gelu", "quick_gelu", "relu", "silu"] = "gelu"
     """Non-linearity of the blocks; OpenAI's CLIP has quick_gelu, T5 relu."""
@@ -104,6 +106,7 @@ class TextEncoder(nn.Module):
         make, load = FAMILIES[config.architecture]
         if config.weights == RANDOM:
             shape = TextShape(config.layers, config.width, config.heads, config.context_length, config.activation)
+            check_fits(lambda: make(shape, vocabulary_size, end_id, dim).modules(), _described(config))
             made = make(shape, vocabulary_size, end_id, dim)
         else:
             made = load(config.weights, vocabulary_size, dim, config.context_length)
@@ -132,6 +135,10 @@ class TextEncoder(nn.Module):
         if self.config.architecture is not Architecture.clip:
             raise UserError(f"only CLIP's text encoder is compiled, not {self.config.architecture}: leave out compile")
         clip_text.compile_blocks(self.transformer)
+
+
+def _described(config: TextEncoderConfig) -> str:
+    return f"a text encoder of width {config.width:,} with {config.layers:,} layers"
 
 
 def _last(tokens: Tensor, inside: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch dim"]:

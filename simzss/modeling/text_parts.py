@@ -25,3 +25,7 @@ class TextParts:
     transformer: Any
     """Takes `input_ids` and returns `last_hidden_state`."""
     projection: nn.Linear
+
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """All that has weights."""
+        return self.transformer, self.projection

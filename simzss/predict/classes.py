@@ -59,6 +59,8 @@ def read_classes(classes: Classes, background: str | Sequence[str] | float | int
 def _words(entry: str | Sequence[str], of: str) -> tuple[str, ...]:
     """The synonyms of a class."""
     words = tuple(" ".join(word.split()) for word in (entry.split("|") if isinstance(entry, str) else entry))
+    if not "".join(words).isprintable():
+        raise UserError(f"a word of {of} has characters that cannot be shown: {entry!r}; take them out")
     if not words or not all(words):
         raise UserError(f"a word of {of} is empty: {entry!r}; take out the comma or bar that is too many")
     return words

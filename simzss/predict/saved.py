@@ -89,7 +89,7 @@ def read_note(path: Path) -> dict[str, Any] | None:
         with Image.open(path) as image:
             note = json.loads(image.info.get(NOTE, "null"))
             image.verify()
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
         return None
     return note if isinstance(note, dict) and {"run", "source", "stamp", "areas", "scores"} <= note.keys() else None
 

@@ -58,12 +58,14 @@ def find_sources(names: Sequence[str], output: Path) -> list[Source]:
 
 def _find(name: str) -> list[Source]:
     path = Path(name)
+    if not name:
+        raise UserError("an empty name is no source: give photographs, videos or folders of them")
     if path.is_dir():
         return list(_known(path, path.rglob("*")))
     if glob.has_magic(name) and not path.exists():
         root = Path(*_before_magic(path))
         return list(_known(root, map(Path, glob.glob(name, recursive=True))))  # noqa: PTH207  # `**`, absolute or not
-    return [Source(path, Path(path.stem))] if path.exists() else []
+    return [Source(path, Path(path.stem))] if path.is_file() else []  # a pipe would be waited for, without end
 
 
 def _known(root: Path, paths: Iterable[Path]) -> Iterator[Source]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simzss.errors import UserError
-from simzss.io.config import NonNegative, Positive, configuration, from_mapping, load_yaml
+from simzss.io.config import NonNegative, Side, configuration, from_mapping, load_yaml
 from simzss.io.named_configs import Kind, find_config
 
 
@@ -76,17 +76,17 @@ class SegmentationProtocol:
     """From a photograph to a label map."""
 
     name: str = "tcl"
-    short_side: Positive | None = 448
+    short_side: Side | None = 448
     """Pixels of the shorter side after resizing; null keeps every image as it is."""
-    long_cap: Positive = 2048
+    long_cap: Side = 2048
     """Pixels the longer side may not exceed; it wins over `short_side`."""
     antialias: bool = False
     """Whether resizing the image smooths first; OpenCV's bilinear, which the protocols use, does not."""
-    crop: Positive = 448
+    crop: Side = 448
     """Pixels of a window's side."""
-    stride: Positive = 224
+    stride: Side = 224
     """Pixels between windows."""
-    patch_stride: Positive | None = None
+    patch_stride: Side | None = None
     """Pixels from one patch to the next, a divisor of its side: 4 for patches of 16, 7 for patches of 14 (PACL's stride
     trick: overlapping patches, resampled position embeddings); null for the side, as in training."""
     align_corners: bool = False

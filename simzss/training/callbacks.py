@@ -61,6 +61,19 @@ class Throughput(Callback):
             pl_module.log("memory_gb", torch.cuda.max_memory_allocated() / 1e9)
         self.since, self.steps = now, 0
 
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Write down what was logged up to here: Lightning logs a step behind its checkpoint, a kill may come between.
+
+        The step then stands there twice, which `read_metrics` knows.
+        """
+        if not is_logged(trainer, trainer.global_step):
+            return
+        for logger in trainer.loggers:
+            logger.log_metrics(
+                {name: float(value) for name, value in trainer.logged_metrics.items()}, trainer.global_step - 1
+            )
+            logger.save()
+
 
 class StopOnNaN(Callback):
     """Ends a run whose loss is no longer a number, before that is saved, and keeps what made it so.

@@ -102,6 +102,15 @@ class FitCLI(LightningCLI):
         parser.add_argument("--tensorboard", type=bool, default=False, help="Log for TensorBoard too.")
         parser.add_argument("--checkpoint_every", type=PositiveInt, default=50, help="Steps between two checkpoints.")
 
+    def instantiate_classes(self) -> None:
+        """Make model, data and trainer; a mistake within what may also be null comes as an error of another kind."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            if "Union subtypes" not in str(error):
+                raise
+            raise UserError(str(error)) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """A trainer that writes into the run's folder."""
         run: Path = self.config.run

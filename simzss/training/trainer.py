@@ -7,7 +7,8 @@ callbacks, plugins or profilers would let a recipe name any class to be run.
 
 from typing import Literal
 
-from simzss.io.config import Positive, configuration
+from simzss.errors import UserError
+from simzss.io.config import MOST_WORKERS, Positive, configuration
 
 
 @configuration
@@ -32,3 +33,9 @@ class TrainerConfig:
     """Steps from one that is logged to the next."""
     enable_progress_bar: bool = True
     """Whether there is one."""
+
+    def __post_init__(self) -> None:
+        """Refuse more processes than a machine starts."""
+        asked = str(self.devices)
+        if asked.isdecimal() and (len(asked) > 4 or int(asked) > MOST_WORKERS):
+            raise UserError(f"trainer.devices is {asked[:40]}: give at most {MOST_WORKERS:,}")

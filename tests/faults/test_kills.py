@@ -190,7 +190,7 @@ def test_a_few_kills(name: str, material: dict[str, str], recipe: Path, place: P
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", ["concepts"])
+@pytest.mark.parametrize("name", CASES)
 def test_twenty_kills(name: str, material: dict[str, str], recipe: Path, place: Path) -> None:
     if "{nlp}" in CASES[name].command and not Path(material["nlp"]).is_dir():
         pytest.skip("no pipeline with a parser (set SIMZSS_SHARED)")

@@ -51,8 +51,8 @@ def names(corpus: Corpus, recipe: Path, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("most", [60, 700, 5_000, 20_000])
-@pytest.mark.parametrize("name", ["concepts"])
+@pytest.mark.parametrize("most", [0, 60, 700, 5_000, 20_000])
+@pytest.mark.parametrize("name", WRITING)
 def test_a_full_disk(names: dict[str, str], tmp_path: Path, name: str, most: int) -> None:
     """At whichever file it is met, the last run that had room would go on from what is there."""
     arguments = [*SIMZSS, *WRITING[name].format(**names).split()]
@@ -65,6 +65,22 @@ def test_a_full_disk(names: dict[str, str], tmp_path: Path, name: str, most: int
     again = [*arguments, *(["--resume=true"] if name.startswith("fit") else [])]
     if ended.returncode:
         subprocess.run(again, check=True, capture_output=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRITING)
+def test_few_open_files(names: dict[str, str], name: str) -> None:
+    for most in (20, 40):
+        ended = subprocess.run(
+            [*SIMZSS, *WRITING[name].format(**names).split()],
+            preexec_fn=lambda most=most: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)),  # type: ignore[misc]
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode == 0:
+            return
+        assert "open files" in lines_of(ended.stderr)[-1].lower()
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -28,7 +28,7 @@ FLEETS = (8, 64, 512)
 
 def bench_scale(
     *,
-    batch: Annotated[int, typer.Option(min=1, help="pairs of a batch, of all GPUs")] = LAION.batch,
+    batch: Annotated[int, typer.Option(min=1, max=10**9, help="pairs of a batch, of all GPUs")] = LAION.batch,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there, too")] = None,
 ) -> None:
     """Compute what a pass over LAION-400M takes on 8, 64 and 512 GPUs, from measured and assumed unit costs."""

@@ -22,8 +22,10 @@ from simzss.io.records import write_json
 def bench_train(
     *,
     tiny: Annotated[bool | None, typer.Option(help="tiny shapes  [default: where there is no GPU]")] = None,
-    batch: Annotated[int | None, typer.Option(min=32, help="pairs per step instead of those of the shapes")] = None,
-    chunk: Annotated[int | None, typer.Option(min=1, help="captions encoded together, likewise")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=32, max=1_000_000, help="pairs per step instead of those of the shapes")
+    ] = None,
+    chunk: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="captions encoded together, likewise")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there, too")] = None,
 ) -> None:
     """Measure the parts of a training run, and compare with padding, with eager code and with a naive loop."""

@@ -24,7 +24,7 @@ from simzss.concepts.table.plan import WHOLE, Plan, Shard
 from simzss.concepts.table.ray_engine import extract_on_ray
 from simzss.concepts.table.workers import Engine, extract_here, extract_in_processes
 from simzss.errors import UserError
-from simzss.io.files import file_hash, nothing_left
+from simzss.io.files import file_hash, locked, nothing_left
 
 CHUNK_ROWS = 500
 """Rows that a worker gets at a time."""
@@ -47,13 +47,15 @@ def extract(
     """
     extractor = plan.recipe.build()
     asked = Manifest(plan.settings(describe_pipeline(extractor.route.nlp)))
+    if part_paths(folder) and (finished := _finished(folder, _refuse_another(folder, asked))):
+        return finished  # without a lock, so that its folder may be read-only
     # another shard may be at work on its first part, and need what is there
-    with nothing_left(folder, lambda: shard != WHOLE or bool(part_paths(folder))):
+    begun = lambda: shard != WHOLE or bool(part_paths(folder))  # noqa: E731
+    with locked(folder, "" if shard == WHOLE else str(shard)), nothing_left(folder, begun):
         if not part_paths(folder):
             asked.create(folder, str(shard))
-        stored = _refuse_another(folder, asked)
-        if stored.counts is not None and all((folder / name).exists() for name in stored.part_names()):
-            return stored
+        if finished := _finished(folder, _refuse_another(folder, asked)):
+            return finished
         cutter = _Cutter(plan, folder, shard, watcher)
         plan.recipe.bank.save(folder / BANK, str(shard))
         chunks = cutter.chunks()
@@ -119,6 +121,12 @@ def _write_parts(folder: Path, batches: Iterator[pa.RecordBatch], cutter: _Cutte
             write_part(folder, chunk.part, written, chunk.skipped)
             written = []
         watcher.advance(len(chunk.rows))
+
+
+def _finished(folder: Path, stored: Manifest) -> Manifest | None:
+    """The manifest, if all that it names is there."""
+    whole = stored.counts is not None and all((folder / name).exists() for name in stored.part_names())
+    return stored if whole else None
 
 
 def _refuse_another(folder: Path, asked: Manifest) -> Manifest:
