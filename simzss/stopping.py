@@ -2,7 +2,8 @@
 
 The first signal unwinds the program from wherever it is, so that half-written files go and processes end with it; a
 training run comes to the end of its step before (see `postpone`) and saves a checkpoint. A second signal waits for
-nothing.
+nothing, and neither does a program that has not ended some seconds after the first, since what it waits for may have
+been asked to stop, too.
 
 Python runs a handler between two instructions of its own, so never while a collective waits for another process. A
 thread therefore hears of every signal by `signal.set_wakeup_fd`, and ends the process at once if that is asked for.
@@ -14,7 +15,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import FrameType
@@ -27,6 +28,9 @@ HUSH: int | None = getattr(signal, "SIGUSR2", None)
 """One process of a group tells the others that it has told why all end; None where there is no such signal."""
 HUSHED = 1
 """Exit code of those others."""
+
+PATIENCE = 8.0
+"""Seconds that unwinding may take."""
 
 
 class Stopped(BaseException):
@@ -121,6 +125,12 @@ def end_at_once(code: int, line: str | None = None) -> NoReturn:
     os._exit(code)
 
 
+def leave(code: int) -> NoReturn:
+    """Exit, and do not wait for ever for threads that wait for processes which are gone."""
+    _later(end_at_once, code)
+    sys.exit(code)
+
+
 def tell(line: str) -> None:
     """One line on standard error, whatever another thread is writing; a cursor that a bar has hidden comes back."""
     before = "\x1b[?25h\n" if sys.stderr.isatty() else ""
@@ -160,3 +170,15 @@ def _listen(heard: socket.socket, told: socket.socket) -> None:  # noqa: ARG001 
             _remember(number)
             if signals > 1:
                 end_at_once(Stopped(number).code, str(Stopped(number)))
+            _later(_end_if_stuck, number)
+
+
+def _end_if_stuck(number: int) -> None:
+    if not _State.postponed:
+        end_at_once(Stopped(number).code, str(Stopped(number)))
+
+
+def _later(ending: Callable[[int], None], number: int) -> None:
+    timer = threading.Timer(PATIENCE, ending, (number,))
+    timer.daemon = True
+    timer.start()

@@ -38,6 +38,16 @@ DEAF = """
         except BaseException:
             word = "heard"
 """
+STUCK = """
+    from simzss import stopping
+    stopping.PATIENCE = 1.0
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        {stuck}
+"""
+THREAD = "import threading; threading.Thread(target=time.sleep, args=(60,)).start()"
 
 
 def check_end(process: "subprocess.Popen[str]", number: int, code: int) -> None:
@@ -65,6 +75,16 @@ def test_a_second_signal_waits_for_nothing(number: int, code: int) -> None:
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     assert process.stdout.readline() == "heard\n"
+    process.send_signal(number)
+    check_end(process, number, code)
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+@pytest.mark.parametrize("stuck", ["time.sleep(60)", THREAD], ids=["unwinding", "a thread"])
+def test_what_does_not_end_by_itself_is_ended(number: int, code: int, stuck: str) -> None:
+    process = start([sys.executable, "-c", BUSY.format(work=STUCK.format(stuck=stuck))])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     check_end(process, number, code)
 
