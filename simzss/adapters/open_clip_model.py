@@ -113,15 +113,20 @@ def _resampled(
 
 
 def load_open_clip(name: str) -> OpenClipModel:
-    """`ARCHITECTURE/WEIGHTS`; without weights random ones.
+    """`ARCHITECTURE/WEIGHTS`; without weights random ones."""
+    architecture, _, weights = name.partition("/")
+    model = make_open_clip(architecture, weights or None)
+    return OpenClipModel(model.eval(), open_clip.get_tokenizer(architecture))
+
+
+def make_open_clip(architecture: str, weights: str | None) -> Any:
+    """Both towers: with weights of a file, of a tag that open_clip knows and fetches, or random ones.
 
     Raises:
         UserError: If open_clip knows no such architecture.
     """
-    architecture, _, weights = name.partition("/")
     if architecture not in open_clip.list_models():
         raise UserError(f"open_clip has no model {architecture!r}; `open_clip.list_models()` tells which it has")
-    if not weights:
+    if weights is None:
         torch.manual_seed(0)
-    model = open_clip.create_model(architecture, pretrained=weights or None)
-    return OpenClipModel(model.eval(), open_clip.get_tokenizer(architecture))
+    return open_clip.create_model(architecture, pretrained=weights)

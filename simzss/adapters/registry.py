@@ -23,6 +23,7 @@ IN_THE_BOX = {
     "open_clip": "simzss.adapters.open_clip_model:load_open_clip",
     "clip": "simzss.adapters.hugging_face:load_clip",
     "siglip": "simzss.adapters.hugging_face:load_siglip",
+    "talk2dino": "simzss.adapters.talk2dino:load_talk2dino",
 }
 """Plug-ins that need no entry point, by name."""
 
@@ -53,7 +54,8 @@ def load_plugin(name: str, device: torch.device, side: int) -> PatchTextModel:
     except UserError:
         raise
     except Exception as error:  # whatever another package may raise
-        raise UserError(f"plug-in {plugin!r} cannot load {argument!r}: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"plug-in {plugin!r} cannot load {argument!r}: {why}") from error
     if isinstance(model, torch.nn.Module):
         model = model.to(device).eval()
     if not isinstance(model, PatchTextModel):

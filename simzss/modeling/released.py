@@ -164,20 +164,34 @@ def translate(
     """
     origins = {name: _origin(prefix + name) for name in expected}
     shapes = {origin.name: origin.shape(expected[name]) for name, origin in origins.items()}
-    shared = sorted(shapes.keys() & tensors.keys())
+    theirs = {name: tensor for name, tensor in tensors.items() if name not in LEFT_OUT}
+    check_tensors(theirs, shapes, f"{source} is no released model that is known")
+    return {name: origin.taken_from(tensors[origin.name]) for name, origin in origins.items()}
+
+
+def check_tensors(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], complaint: str) -> None:
+    """Refuse a state dict that has other names or shapes than it should.
+
+    Args:
+        tensors: What a file holds.
+        shapes: All that it must hold.
+        complaint: What the message begins with.
+
+    Raises:
+        UserError: If names are missing or unknown or shapes differ; they are told in one line.
+    """
     faults = {
         "missing": sorted(shapes.keys() - tensors.keys()),
-        "unknown": sorted(tensors.keys() - shapes.keys() - set(LEFT_OUT)),
+        "unknown": sorted(tensors.keys() - shapes.keys()),
         "of another shape": [
             f"{name} {list(tensors[name].shape)} in place of {list(shapes[name])}"
-            for name in shared
+            for name in sorted(shapes.keys() & tensors.keys())
             if tuple(tensors[name].shape) != shapes[name]
         ],
     }
     if any(faults.values()):
         told = "; ".join(f"{fault}: {_listed(names)}" for fault, names in faults.items() if names)
-        raise UserError(f"{source} is no released model that is known: {told}")
-    return {name: origin.taken_from(tensors[origin.name]) for name, origin in origins.items()}
+        raise UserError(f"{complaint}: {told}")
 
 
 def _origin(ours: str) -> _Origin:
