@@ -24,6 +24,8 @@ from simzss.concepts.table.workers import ExtractorRecipe, extract_here
 from simzss.errors import UserError
 
 ADDRESS = "RAY_ADDRESS"
+AUTHENTICATION = "RAY_AUTH_MODE"
+"""`token`: show the cluster the token of this user, which `ray start` of Ray 2.60 asks for where there is one."""
 QUEUED_PER_ACTOR = 2
 """Chunks that an actor has, so that it never waits for the next one."""
 AHEAD_PER_ACTOR = 20
@@ -81,7 +83,8 @@ def _cluster(workers: int) -> Iterator[Any]:
     try:
         ray.init(address or "local", logging_level="ERROR", log_to_driver=False, **here)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"cannot join the Ray cluster {address}: {error}; see {ADDRESS}") from error
+        token = "" if os.environ.get(AUTHENTICATION) else f"; where it asks for a token, set {AUTHENTICATION}=token"
+        raise UserError(f"cannot join the Ray cluster {address}: {error}; see {ADDRESS}{token}") from error
     try:
         yield ray
     finally:

@@ -132,6 +132,18 @@ def test_the_table_is_the_same_to_the_byte_though_one_is_killed(captions: Path, 
     assert f"{PLAN_ROWS:,} captions".encode() in said
 
 
+def test_a_cluster_that_cannot_be_joined_is_told_with_what_it_may_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise ConnectionError("no answer")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=refuse))
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    recipe = ExtractorRecipe(ConceptBank.benchmarks(), "gazetteer", Match.EXACT, 8)
+    with pytest.raises(UserError, match=r"cluster ray://head:10001: no answer; .* set RAY_AUTH_MODE=token$"):
+        next(extract_on_ray(recipe, [], 1))
+
+
 def test_without_ray_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     recipe = ExtractorRecipe(ConceptBank.from_names(["dog"]), "gazetteer", Match.EXACT, 512)
