@@ -54,7 +54,7 @@ NOT_RUN = {
     r"simzss convert ": "needs released files: tests/commands/test_convert.py makes some of the same names",
     r"simzss evaluate models/released ": "needs what `convert` would have made",
     r"simzss evaluate mine:NAME ": "needs an installed plug-in: tests/adapters/test_registry.py",
-    r"simzss evaluate talk2dino:": "needs the weights of three files: tests/adapters/test_talk2dino.py",
+    r"simzss evaluate (talk2dino|dinotxt):": "needs their weights: tests/adapters/test_{talk2dino,dinotxt}.py",
     r"simzss fit ": "fetches a backbone and trains for long: tests/training",
     r"simzss probe voc20 ": "fetches backbones: tests/commands/test_probe.py",
     r"from simzss import AlignedModel, load_model": "uploads: tests/test_sharing.py, with a hub on the loopback",

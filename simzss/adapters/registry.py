@@ -23,6 +23,7 @@ IN_THE_BOX = {
     "open_clip": "simzss.adapters.open_clip_model:load_open_clip",
     "clip": "simzss.adapters.hugging_face:load_clip",
     "siglip": "simzss.adapters.hugging_face:load_siglip",
+    "dinotxt": "simzss.adapters.dinotxt:load_dinotxt",
     "talk2dino": "simzss.adapters.talk2dino:load_talk2dino",
 }
 """Plug-ins that need no entry point, by name."""

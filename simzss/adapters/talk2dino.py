@@ -26,8 +26,6 @@ from typing import Literal
 import open_clip
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,7 +34,7 @@ from simzss.errors import UserError
 from simzss.io.config import configuration, load_yaml
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name
-from simzss.modeling.released import check_tensors, read_released
+from simzss.modeling.released import check_tensors, read_tensors
 
 HIDDEN, FORMERLY = "hidden_layers.", "linear_layer2."
 """Where hidden layers lie in a file, and where older files have the only one."""
@@ -170,22 +168,13 @@ def read_projection(path: Path, clip_dim: int, dim: int, act: str | None) -> Pro
     Raises:
         UserError: If tensors are missing, unknown, or do not fit between the two spaces; they are named.
     """
-    found = {name.replace(FORMERLY, f"{HIDDEN}0."): tensor for name, tensor in _tensors(path).items()}
+    found = {name.replace(FORMERLY, f"{HIDDEN}0."): tensor for name, tensor in read_tensors(path).items()}
     hidden = len({name.split(".")[1] for name in found if name.startswith(HIDDEN)})
     projection = Projection(clip_dim, dim, hidden, act)
     shapes = {name: tuple(tensor.shape) for name, tensor in projection.state_dict().items()}
     check_tensors(found, shapes, f"{path} is no projection of Talk2DINO from {clip_dim} to {dim} dimensions")
     projection.load_state_dict(found)
     return projection
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        return read_released(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is no safetensors file, or damaged: {error}") from error
 
 
 def _clip(settings: Talk2DinoSettings) -> open_clip.CLIP:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from simzss.errors import UserError
@@ -103,6 +105,20 @@ def read_released(path: Path) -> dict[str, Tensor]:
     if "pos_embed" in tensors and "denoiser.attn.qkv.weight" in tensors:  # a denoiser of DVT's own
         return {f"visual.{name}": tensor for name, tensor in tensors.items() if not name.startswith("vit.")}
     return tensors
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict or a safetensors file by their own names; nothing in the file is run.
+
+    Raises:
+        UserError: If there is no such file, or it holds something else than tensors.
+    """
+    if path.suffix != ".safetensors":
+        return read_released(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is no safetensors file, or damaged: {error}") from error
 
 
 def is_denoiser_alone(tensors: Mapping[str, Tensor]) -> bool:
