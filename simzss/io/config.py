@@ -84,6 +84,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected keys and values, got {type(content).__name__}")
+    if foreign := [key for key in content if not isinstance(key, str)]:
+        raise UserError(f"{path}: key {foreign[0]!r} is no text: quote it, or leave it out")
     return content
 
 

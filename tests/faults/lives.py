@@ -50,12 +50,11 @@ def live(
     ]
     for process in group:
         process.start()
-    _wait(group, LATEST if seconds is None else seconds)
-    finished = [process.exitcode for process in group]
+    ended = _wait(group, LATEST if seconds is None else seconds)
     for process in group:
         _kill_all(process)
         process.join()
-    assert seconds is not None or None not in finished, f"it hangs: {arguments}"
+    assert seconds is not None or ended, f"it hangs: {arguments}"
     return [process.exitcode for process in group]
 
 
@@ -64,14 +63,15 @@ def operations(log: Path) -> int:
     return len(log.read_bytes())
 
 
-def _wait(group: Sequence[BaseProcess], seconds: float) -> None:
-    """Until all have ended well, one has not, or the time is over."""
+def _wait(group: Sequence[BaseProcess], seconds: float) -> bool:
+    """Until all have ended well, or one has not; whether that was before the time is over."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         codes = [process.exitcode for process in group]
         if any(codes) or None not in codes:
-            return
+            return True
         time.sleep(0.005)
+    return False
 
 
 def _kill_all(process: BaseProcess) -> None:

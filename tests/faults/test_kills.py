@@ -57,8 +57,9 @@ def trained(run: Path) -> Result:
     weights = {
         name: tensor.numpy().tobytes() for name, tensor in load_file(run / "model" / "model.safetensors").items()
     }
-    names = {name for name in files_below(run) if not name.startswith(("log/", "checkpoints/"))}
-    hidden = [name for name in files_below(run) if "/." in f"/{name}"]
+    files = files_below(run).keys() - {".lock"}  # which a kill behind the last file leaves, and nobody holds
+    names = {name for name in files if not name.startswith(("log/", "checkpoints/"))}
+    hidden = [name for name in files if "/." in f"/{name}"]
     return {"weights": weights, "losses": read_metrics(run)["loss"].tolist(), "names": names, "hidden": hidden}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simzss.errors import UserError
-from simzss.io.config import Positive, configuration, from_mapping, load_yaml
+from simzss.io.config import Positive, configuration, from_mapping, load_yaml, read_yaml
 
 
 class Colour(StrEnum):
@@ -100,3 +100,9 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml: cannot be read"):
         load_yaml(Outer, tmp_path / "nowhere.yaml")
+
+
+def test_keys_of_a_yaml_file_are_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("width: 1\n2: 3\n")
+    with pytest.raises(UserError, match=r"a\.yaml: key 2 is no text"):
+        read_yaml(tmp_path / "a.yaml")
