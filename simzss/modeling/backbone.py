@@ -172,7 +172,8 @@ def _create(config: BackboneConfig, *, download: bool) -> Any:
     options = {"num_classes": 0, **sizes, **config.options}
     pretrained = config.weights == "pretrained"
     overlay = {"file": str(_fetched(config.name))} if pretrained and not download else None
-    check_fits(lambda: [timm.create_model(config.name, **options)], f"backbone {config.name!r} with {config.options}")
+    described = f"backbone {config.name!r} with {config.options}"
+    check_fits(lambda: [timm.create_model(config.name, pretrained=False, **options)], described)
     try:
         model = timm.create_model(config.name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **options)
     except OSError as error:
@@ -183,7 +184,7 @@ def _create(config: BackboneConfig, *, download: bool) -> Any:
     except UserError:
         raise
     except Exception as error:  # whatever numbers that do not fit together make timm and torch raise
-        raise UserError(f"cannot make backbone {config.name!r} with {config.options}: {error}") from error
+        raise UserError(f"cannot make {described}: {error}") from error
     if config.weights not in {"pretrained", "random"}:
         _load(model, config)
     return model
