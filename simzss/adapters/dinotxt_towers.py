@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simzss.errors import UserError
-from simzss.modeling.released import check_tensors, read_tensors
+from simzss.modeling.released import fill, read_tensors
 
 HEAD_WIDTH = 64
 """Channels of an attention head, in both towers."""
@@ -120,7 +120,7 @@ def read_vision_head(path: Path, width: int) -> VisionHead:
     """
     found = read_tensors(path)
     head = VisionHead(width, _blocks(found, "block_list."))
-    _fill(head, found, f"{path} is no vision head of dino.txt behind {width} dimensions")
+    fill(head, found, f"{path} is no vision head of dino.txt behind {width} dimensions")
     return head
 
 
@@ -137,14 +137,9 @@ def read_text_tower(path: Path, dim: int) -> TextTower:
         raise UserError(f"{complaint}: no matrices {EMBEDDING} and {POSITIONS}")
     (vocabulary, width), context = embedding.shape, len(positions)
     tower = TextTower(vocabulary, context, width, dim, _blocks(found, "backbone.blocks."))
-    _fill(tower, found, complaint)
+    fill(tower, found, complaint)
     return tower
 
 
 def _blocks(names: Mapping[str, Tensor], prefix: str) -> int:
     return len({name.removeprefix(prefix).partition(".")[0] for name in names if name.startswith(prefix)})
-
-
-def _fill(module: nn.Module, found: Mapping[str, Tensor], complaint: str) -> None:
-    check_tensors(found, {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}, complaint)
-    module.load_state_dict(found)

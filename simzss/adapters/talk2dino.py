@@ -34,7 +34,7 @@ from simzss.errors import UserError
 from simzss.io.config import configuration, load_yaml
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name
-from simzss.modeling.released import check_tensors, read_tensors
+from simzss.modeling.released import fill, read_tensors
 
 HIDDEN, FORMERLY = "hidden_layers.", "linear_layer2."
 """Where hidden layers lie in a file, and where older files have the only one."""
@@ -171,9 +171,7 @@ def read_projection(path: Path, clip_dim: int, dim: int, act: str | None) -> Pro
     found = {name.replace(FORMERLY, f"{HIDDEN}0."): tensor for name, tensor in read_tensors(path).items()}
     hidden = len({name.split(".")[1] for name in found if name.startswith(HIDDEN)})
     projection = Projection(clip_dim, dim, hidden, act)
-    shapes = {name: tuple(tensor.shape) for name, tensor in projection.state_dict().items()}
-    check_tensors(found, shapes, f"{path} is no projection of Talk2DINO from {clip_dim} to {dim} dimensions")
-    projection.load_state_dict(found)
+    fill(projection, found, f"{path} is no projection of Talk2DINO from {clip_dim} to {dim} dimensions")
     return projection
 
 

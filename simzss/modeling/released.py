@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig, PixelStatistics
@@ -181,21 +181,30 @@ def translate(
     origins = {name: _origin(prefix + name) for name in expected}
     shapes = {origin.name: origin.shape(expected[name]) for name, origin in origins.items()}
     theirs = {name: tensor for name, tensor in tensors.items() if name not in LEFT_OUT}
-    check_tensors(theirs, shapes, f"{source} is no released model that is known")
+    _check_names_and_shapes(theirs, shapes, f"{source} is no released model that is known")
     return {name: origin.taken_from(tensors[origin.name]) for name, origin in origins.items()}
 
 
-def check_tensors(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], complaint: str) -> None:
-    """Refuse a state dict that has other names or shapes than it should.
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], complaint: str) -> None:
+    """Give a module the tensors of a file that has its names and shapes.
 
     Args:
-        tensors: What a file holds.
-        shapes: All that it must hold.
-        complaint: What the message begins with.
+        module: What to fill.
+        tensors: What the file holds.
+        complaint: What a message begins with.
 
     Raises:
         UserError: If names are missing or unknown or shapes differ; they are told in one line.
     """
+    shapes = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    _check_names_and_shapes(tensors, shapes, complaint)
+    module.load_state_dict(tensors)
+
+
+def _check_names_and_shapes(
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], complaint: str
+) -> None:
+    """Refuse a state dict that has other names or shapes than it should."""
     faults = {
         "missing": sorted(shapes.keys() - tensors.keys()),
         "unknown": sorted(tensors.keys() - shapes.keys()),
