@@ -19,7 +19,7 @@ import typer
 
 from simzss import __version__, peers
 from simzss.errors import UserError
-from simzss.io.files import REMEDIES, why
+from simzss.io.system_errors import REMEDIES, why
 from simzss.stopping import Stopped, handle_signals, leave, postpone, requested, tell
 
 NO_TEMPORARY_FILES = "No usable temporary directory"

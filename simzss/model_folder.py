@@ -19,8 +19,9 @@ from torch import Tensor
 
 from simzss.errors import UserError
 from simzss.io.config import arguments_of, configuration, from_mapping
-from simzss.io.files import file_hash, why
+from simzss.io.files import file_hash
 from simzss.io.records import load_json, to_plain
+from simzss.io.system_errors import why
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.objectives.base import Objective, registered

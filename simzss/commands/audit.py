@@ -21,10 +21,13 @@ from simzss.evaluation.spec import Benchmark, load_benchmark
 from simzss.evaluation.task import choose
 from simzss.evaluation.vocabularies import MADE, check_vocabulary
 from simzss.evaluation.wordings import wordings_of
-from simzss.io.files import check_writable, write_atomically
+from simzss.io.files import write_atomically
+from simzss.io.places import check_writable, locked
 from simzss.io.records import write_json
 from simzss.segmentation.protocol import ClassToken, TemplateSet, load_protocol
 from simzss.segmentation.segmenter import Segmenter
+
+RESULTS = ("report.md", "audit.png", "results.json")
 
 
 def audit_model(  # noqa: PLR0913  # one argument per option
@@ -56,7 +59,8 @@ def audit_model(  # noqa: PLR0913  # one argument per option
     Writes a report of one page, a plot, and all numbers. Thresholds against a background are chosen on a training
     split, for every wording anew.
     """
-    check_writable(output / "results.json")
+    for name in RESULTS:
+        check_writable(output / name)
     chosen, place = load_benchmark(benchmark), pick_device(device)
     base = load_protocol(protocol)
     wordings = wordings_of(
@@ -78,13 +82,14 @@ def audit_model(  # noqa: PLR0913  # one argument per option
 
 
 def _write(found: Audit, record: dict[str, object], output: Path) -> None:
-    write_json(output / "results.json", record)
-    write_atomically(output / "report.md", one_page(record))
-    draw_audit(found, record, output / "audit.png")
+    with locked(output):
+        write_json(output / "results.json", record)
+        write_atomically(output / "report.md", one_page(record))
+        draw_audit(found, record, output / "audit.png")
     console = make_console()
     for line in headline(record):
         console.print(line, soft_wrap=True)
-    for name in ("report.md", "audit.png", "results.json"):
+    for name in RESULTS:
         console.print(f"wrote {output / name}", soft_wrap=True)
 
 

@@ -17,7 +17,8 @@ from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import choose
 from simzss.evaluation.thresholds import Calibration, image_marks
-from simzss.io.files import check_apart, check_writable, written_whole
+from simzss.io.files import written_whole
+from simzss.io.places import check_apart, check_writable
 from simzss.io.records import write_json
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter

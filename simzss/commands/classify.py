@@ -22,7 +22,8 @@ from simzss.diagnostics.waterbirds import is_placed
 from simzss.errors import UserError
 from simzss.evaluation.scored_model import describe_model
 from simzss.io.config import LONGEST_SIDE
-from simzss.io.files import check_writable, read_text
+from simzss.io.files import read_text
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet

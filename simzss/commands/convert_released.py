@@ -9,7 +9,8 @@ from torch import Tensor
 
 from simzss.commands.console import make_console
 from simzss.errors import UserError
-from simzss.io.files import check_writable, written_whole
+from simzss.io.files import written_whole
+from simzss.io.places import check_writable
 from simzss.model import AlignedModel
 from simzss.modeling.denoiser import Denoiser
 from simzss.modeling.released import (

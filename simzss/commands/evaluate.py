@@ -34,7 +34,7 @@ from simzss.evaluation.task import COUNTS, Scorer, choose
 from simzss.evaluation.thresholds import calibrated
 from simzss.evaluation.vocabularies import MADE, check_vocabulary
 from simzss.evaluation.wordings import Wording, wordings_of
-from simzss.io.files import locked, nothing_left
+from simzss.io.places import locked, nothing_left
 from simzss.segmentation.protocol import BackgroundRule, ClassToken, SegmentationProtocol, TemplateSet, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 

@@ -15,8 +15,9 @@ from simzss import __version__
 from simzss.commands.console import make_console
 from simzss.errors import UserError
 from simzss.io.config import LONGEST_SIDE
-from simzss.io.files import check_writable, written_whole
+from simzss.io.files import written_whole
 from simzss.io.hub import find_model
+from simzss.io.places import check_writable
 from simzss.model import AlignedModel, load_model
 from simzss.predict.classes import BACKGROUND, ClassWords, read_classes
 from simzss.segmentation.exported import BakedSegmenter, deviation

@@ -20,7 +20,8 @@ from simzss.concepts.table.highlight import to_page, to_terminal
 from simzss.concepts.table.plan import Plan, Shard
 from simzss.concepts.table.summary import make_report
 from simzss.concepts.table.workers import Engine, ExtractorRecipe
-from simzss.io.files import check_writable, write_atomically
+from simzss.io.files import write_atomically
+from simzss.io.places import check_writable
 
 
 def concepts(  # noqa: PLR0913  # one argument per option

@@ -15,7 +15,7 @@ from simzss.concepts.readers.bad_rows import OnError, good_rows
 from simzss.concepts.readers.source import Reader, open_corpus
 from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.errors import UserError
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 
 
 def bank(  # noqa: PLR0913  # one argument per option

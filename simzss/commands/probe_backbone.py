@@ -15,7 +15,7 @@ from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, run_prob
 from simzss.errors import UserError
 from simzss.evaluation.metrics import Scores
 from simzss.evaluation.spec import load_benchmark
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name

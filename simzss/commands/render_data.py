@@ -8,7 +8,7 @@ import typer
 from simzss.commands.console import make_console
 from simzss.evaluation.instances import render
 from simzss.evaluation.spec import load_benchmark
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 
 
 def data_render(

@@ -14,8 +14,8 @@ from simzss.commands.progress import ImagesPerSecond
 from simzss.devices import Precision
 from simzss.errors import UserError
 from simzss.evaluation.scored_model import describe_model
-from simzss.io.files import check_apart, check_writable
 from simzss.io.hub import find_model
+from simzss.io.places import check_apart, check_writable, locked
 from simzss.predict.batch_run import BatchRun, Observer
 from simzss.predict.classes import ClassWords, read_classes
 from simzss.predict.predictor import Predictor, load
@@ -70,7 +70,7 @@ def segment(  # noqa: PLR0913  # one argument per option
     folder = find_model(checkpoint, download=download)
     model = load(folder, protocol=protocol, device=device, batch_size=batch_size, precision=precision)
     run_hash = _hash_run(folder, model, words)
-    with _watching() as watch:
+    with locked(output), _watching() as watch:
         run = BatchRun(model, words, output, run_hash, words.names if heatmap else (), watch)
         results = run.segment(found)
     if json:

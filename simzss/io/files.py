@@ -1,44 +1,19 @@
-"""Writing files and folders so that nothing half-written ever stands under its final name, and nothing useless stays.
+"""Writing files and folders so that nothing half-written ever stands under its final name; reading them with a limit.
 
 What is written has a hidden name beside its final one until it is whole, has reached the disk, and has the mode that
 other new files have. Folders that were made for it go again if it fails.
 """
 
-import errno
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from simzss.errors import UserError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-REMEDIES = {
-    errno.ENOSPC: "make room or choose another place",
-    errno.EDQUOT: "make room or choose another place",
-    errno.EFBIG: "raise the limit of file sizes (ulimit -f) or choose another place",
-    errno.EACCES: "ask for the right to, or choose another place",
-    errno.EPERM: "ask for the right to, or choose another place",
-    errno.EROFS: "choose another place",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "close other programs",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EIO: "the disk or its connection is at fault",
-    errno.ESTALE: "the disk or its connection is at fault",
-    errno.EEXIST: "choose another place",
-    errno.ENOTDIR: "choose another place",
-    errno.EISDIR: "give the name of a file",
-    errno.ELOOP: "its links lead in a circle",
-}
-"""What a person can do about an error of the system."""
+from simzss.io.places import made_folders, remove
+from simzss.io.system_errors import why, writing
 
 MOST_TEXT = 100_000_000
 """Characters of a text file that is read whole; a device has no end."""
@@ -100,7 +75,7 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
         UserError: If the disk is full, the place cannot be written to, and the like.
     """
     partial, before = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.before")
-    with _told(folder), _made_folders(folder.parent):
+    with writing(folder), made_folders(folder.parent):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
@@ -118,83 +93,6 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
         shutil.rmtree(before, ignore_errors=True)
 
 
-@contextmanager
-def nothing_left(folder: Path, begun: Callable[[], bool]) -> Iterator[None]:
-    """If the block fails before its work has begun, what it has put into a folder goes again, and the folder with it.
-
-    Args:
-        folder: It need not be there yet.
-        begun: Whether there is something to keep.
-    """
-    before = set(folder.rglob("*"))
-    with _made_folders(folder, make=False):
-        try:
-            yield
-        except BaseException:
-            if not begun():
-                for path in sorted(set(folder.rglob("*")) - before, reverse=True):
-                    _remove(path)
-            raise
-
-
-@contextmanager
-def locked(folder: Path, share: str = "") -> Iterator[None]:
-    """One process at a time works in a folder; a killed one holds it no longer.
-
-    Args:
-        folder: It is made if it is not there.
-        share: What of the folder it works on, where several may at once.
-
-    Raises:
-        UserError: If another one is at work there, or the folder cannot be written to.
-    """
-    path = folder / f".lock{share}"
-    with _made_folders(folder):
-        with _told(path):
-            file = path.open("a")
-        with file:
-            if not _lock(file, path):
-                raise UserError(f"another process is at work in {folder}: wait for it, or give another folder")
-            try:
-                yield
-            finally:
-                _remove(path)
-
-
-def check_writable(path: Path) -> None:
-    """Find out before the work that its result can be written; nothing is made yet.
-
-    Raises:
-        UserError: If it cannot.
-    """
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; give the name of a file")
-    check_writable_folder(path.parent, path)
-
-
-def check_writable_folder(folder: Path, what: Path | None = None) -> None:
-    """The same of files in a folder, which need not be there yet.
-
-    Raises:
-        UserError: If it cannot be made or written to.
-    """
-    with _told(what or folder):
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        with tempfile.TemporaryFile(dir=there):
-            return
-
-
-def check_apart(*paths: Path | None) -> None:
-    """Refuse results of which one would take the place of another, or of the folder of another.
-
-    Raises:
-        UserError: If two are the same.
-    """
-    given = [path.resolve() for path in paths if path]
-    if twice := [path for path in given if given.count(path) > 1]:
-        raise UserError(f"{twice[0]} is named for two results: give each a place of its own")
-
-
 def read_text(path: Path) -> str:
     """The content of a text file that a person writes, or that is as short as one.
 
@@ -207,12 +105,6 @@ def read_text(path: Path) -> str:
     if len(text) > MOST_TEXT:
         raise UserError(f"{path} has more than the {MOST_TEXT:,} characters that are allowed: give another file")
     return text
-
-
-def why(error: OSError) -> str:
-    """An error of the system for a person: what it is, and what can be done about it."""
-    said = error.strerror or str(error)
-    return f"{said}; {remedy}" if (remedy := REMEDIES.get(error.errno or 0)) else said
 
 
 def file_hash(path: Path) -> str:
@@ -231,47 +123,12 @@ def file_hash(path: Path) -> str:
 @contextmanager
 def _temporary(path: Path, writer: str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}{writer}.tmp")
-    with _told(path), _made_folders(path.parent):
+    with writing(path), made_folders(path.parent):
         try:
             temporary.unlink(missing_ok=True)  # a process killed while creating left it as another name of `path`
             yield temporary
         finally:
-            _remove(temporary)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {why(error)}") from error
-
-
-@contextmanager
-def _made_folders(folder: Path, *, make: bool = True) -> Iterator[None]:
-    """Make a folder and those above it; where the block fails, those that were not there go again if they are empty."""
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-    if make:
-        with _told(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except BaseException:
-        for parent in missing:
-            with suppress(OSError):
-                parent.rmdir()
-        raise
-
-
-def _lock(file: IO[str], path: Path) -> bool:
-    """Whether the file is ours now, and still has its name: who held it takes that away at the end."""
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
-    except (BlockingIOError, FileNotFoundError):
-        return False
+            remove(temporary)
 
 
 def _finish(path: Path) -> None:
@@ -289,8 +146,3 @@ def sync(path: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # the folder itself is not there or is no folder: then there is nothing to remove
-        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

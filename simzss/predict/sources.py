@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simzss.errors import UserError
+from simzss.io.places import check_name
 from simzss.predict.video import FORMATS
 
 PHOTOGRAPHS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
@@ -43,7 +44,8 @@ def find_sources(names: Sequence[str], output: Path) -> list[Source]:
         output: Where results go.
 
     Raises:
-        UserError: If a name finds nothing, or the results of two sources would overwrite each other.
+        UserError: If a name finds nothing, the results of two sources would overwrite each other, or a result would
+            have a name that is too long.
     """
     found: list[Source] = []
     for name in names:
@@ -84,9 +86,10 @@ def _before_magic(path: Path) -> Iterator[str]:
 
 
 def _check_names(sources: Sequence[Source], output: Path) -> None:
-    """Refuse sources whose results would overwrite each other."""
+    """Refuse sources whose results would overwrite each other, or cannot have their names."""
     first: dict[Path, Source] = {}
     for source in sources:
+        check_name(output / f"{source.name}_overlay.png")
         if (other := first.setdefault(source.name, source)) != source:
             result = output / f"{source.name}_labels.png"
             raise UserError(f"{other.path} and {source.path} would both become {result}; give each an own --output")

@@ -23,7 +23,8 @@ from simzss.data.datamodule import CaptionData
 from simzss.distributed import barrier
 from simzss.errors import UserError
 from simzss.io.config import from_mapping, read_yaml
-from simzss.io.files import check_writable_folder, locked, nothing_left, write_atomically
+from simzss.io.files import write_atomically
+from simzss.io.places import check_writable_folder, locked, nothing_left
 from simzss.peers import together
 from simzss.segmentation.protocol import load_protocol
 from simzss.training.callbacks import LOG, MODEL, Export, Progress, StopOnNaN, Throughput

@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 import simzss
 from simzss.cli import run
 from simzss.errors import UserError
+from simzss.io.places import locked
 from simzss.predict.predictor import Predictor
 from simzss.predict.video import count_frames, read_frames, write_video
 from tests.evaluation.models import save_tiny_model
@@ -230,6 +231,20 @@ def test_sources_that_are_not_there_and_names_that_clash_are_told(base: Path, ph
             run([*words(base, name), "--output", str(tmp_path / "out")])
     with pytest.raises(UserError, match=r"photos/a\.png and .*more/a\.png would both become .*out/a_labels\.png"):
         run([*words(base, photos / "a.png", photos / "more" / "a.png"), "--output", str(tmp_path / "out")])
+
+
+def test_a_name_too_long_for_its_results_is_told_before_the_work(base: Path, photos: Path, tmp_path: Path) -> None:
+    (photos / "a.png").rename(photos / f"{'a' * 245}.png")
+    with pytest.raises(UserError, match=r"a_overlay\.png: File name too long; choose a shorter name"):
+        run([*words(base, photos), "--output", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_into_one_folder(base: Path, photos: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"), pytest.raises(UserError, match=r"another process is at work in .*out: wait for it"):
+        run([*words(base, photos), "--output", str(tmp_path / "out")])
+    run([*words(base, photos), "--output", str(tmp_path / "out")])
+    assert len(files(tmp_path / "out")) == 6
 
 
 class Trap:

@@ -114,6 +114,10 @@ def test_the_command_writes_a_page_a_plot_and_the_numbers(
     words += ["--protocol", str(tmp_path / "small.yaml"), "--templates", "plain", "--device", "cpu"]
     if benchmark.background:
         words += ["--training-root", str(tmp_path / "training"), "--training-split", str(benchmark.split)]
+    (tmp_path / "out" / "report.md").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"cannot write .*report.md: it is a folder; give the name of a file"):
+        run(["audit", *words])
+    (tmp_path / "out" / "report.md").rmdir()
     run(["audit", *words])
     record = json.loads((tmp_path / "out" / "results.json").read_text())
     names = {row["names"] for row in record["rows"]}

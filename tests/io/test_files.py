@@ -7,15 +7,7 @@ from threading import Barrier
 import pytest
 
 from simzss.errors import UserError
-from simzss.io.files import (
-    check_writable,
-    create_atomically,
-    folder_written_whole,
-    locked,
-    nothing_left,
-    write_atomically,
-    written_whole,
-)
+from simzss.io.files import create_atomically, folder_written_whole, write_atomically, written_whole
 
 WRITERS = 8
 
@@ -91,37 +83,3 @@ def test_a_file_that_fails_leaves_no_folders(tmp_path: Path) -> None:
         with pytest.raises(ZeroDivisionError), written_whole(path) as temporary:
             write_and_fail(temporary)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_looking_whether_a_place_can_be_written_to_makes_nothing(tmp_path: Path) -> None:
-    check_writable(tmp_path / "a" / "b" / "file")
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write .*below: Not a directory; choose another place"):
-        check_writable(tmp_path / "file" / "below")
-    with pytest.raises(UserError, match="it is a folder; give the name of a file"):
-        check_writable(tmp_path)
-
-
-@pytest.mark.parametrize("begun", [False, True])
-@pytest.mark.parametrize("there", [False, True])
-def test_work_that_fails_before_it_has_begun_leaves_nothing(tmp_path: Path, *, begun: bool, there: bool) -> None:
-    folder = tmp_path / "a" / "b"
-    if there:
-        folder.mkdir(parents=True)
-        (folder / "mine").touch()
-    before = set(tmp_path.rglob("*"))
-    with pytest.raises(ZeroDivisionError), nothing_left(folder, lambda: begun):
-        write_and_fail(folder / "log" / "first" / "file")
-    left = set(tmp_path.rglob("*")) - before
-    assert bool(left) == begun
-
-
-def test_one_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
-    with locked(tmp_path / "folder"):
-        with pytest.raises(UserError, match="another process is at work in"):
-            locked(tmp_path / "folder").__enter__()
-        assert (tmp_path / "folder").is_dir()
-    with locked(tmp_path / "folder"):
-        pass
-    assert list((tmp_path / "folder").iterdir()) == []

@@ -19,7 +19,7 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import default_pipeline
 from simzss.concepts.table.plan import Plan
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 from simzss.modeling.tokenizer import Tokenizer, clean
 

@@ -13,7 +13,7 @@ from simzss.bench.evaluation import timings
 from simzss.commands.console import make_console
 from simzss.devices import Precision, pick_device
 from simzss.evaluation.spec import load_benchmark
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 
 

@@ -20,7 +20,7 @@ from simzss.bench.scale.plan import (
     stages,
 )
 from simzss.commands.console import make_console
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 
 FLEETS = (8, 64, 512)

@@ -15,7 +15,7 @@ from simzss.bench.training.ratios import Ratios, ratios
 from simzss.bench.training.step_memory import StepMemory, step_memory
 from simzss.bench.training.synthetic_batches import TINY, Shapes
 from simzss.commands.console import make_console
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 
 

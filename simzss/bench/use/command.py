@@ -11,7 +11,7 @@ import typer
 from simzss.bench.use import measures
 from simzss.commands.console import make_console
 from simzss.devices import Precision
-from simzss.io.files import check_writable
+from simzss.io.places import check_writable
 from simzss.io.records import write_json
 
 

@@ -24,7 +24,8 @@ from simzss.concepts.table.plan import WHOLE, Plan, Shard
 from simzss.concepts.table.ray_engine import extract_on_ray
 from simzss.concepts.table.workers import Engine, extract_here, extract_in_processes
 from simzss.errors import UserError
-from simzss.io.files import file_hash, locked, nothing_left
+from simzss.io.files import file_hash
+from simzss.io.places import locked, nothing_left
 
 CHUNK_ROWS = 500
 """Rows that a worker gets at a time."""
