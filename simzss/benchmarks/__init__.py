@@ -13,6 +13,8 @@ EIGHT = ("voc20", "context59", "coco_stuff", "cityscapes", "ade20k", "voc21", "c
 """The benchmarks of the field, in the order papers print them: without background first, then with it."""
 FURTHER = ("coco_panoptic", "context459", "ade20k_847", "camvid")
 """Further packaged ones: asked for by name only, and no part of any bank of concepts."""
+BACKGROUND = "background"
+"""The class of all that has no other."""
 
 
 def packaged_benchmark(key: str) -> Path:

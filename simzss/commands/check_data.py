@@ -10,12 +10,10 @@ from rich.table import Table
 
 from simzss.benchmarks import EIGHT
 from simzss.commands.console import make_console
+from simzss.commands.progress import PROBLEMS_SHOWN
 from simzss.errors import UserError
 from simzss.evaluation.check import Finding, inspect, read_everything
 from simzss.evaluation.spec import load_benchmark
-
-PROBLEMS_SHOWN = 5
-"""Per benchmark; of the others only the number."""
 
 
 def data_check(

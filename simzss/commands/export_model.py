@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from simzss import __version__
+from simzss.benchmarks import BACKGROUND
 from simzss.commands.console import make_console
 from simzss.errors import UserError
 from simzss.io.config import LONGEST_SIDE
@@ -19,7 +20,7 @@ from simzss.io.files import written_whole
 from simzss.io.hub import find_model
 from simzss.io.places import check_writable
 from simzss.model import AlignedModel, load_model
-from simzss.predict.classes import BACKGROUND, ClassWords, read_classes
+from simzss.predict.classes import ClassWords, read_classes
 from simzss.segmentation.exported import BakedSegmenter, deviation
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol, stated_protocol

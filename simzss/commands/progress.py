@@ -23,7 +23,7 @@ from simzss.concepts.readers.bad_rows import Watcher
 Result = TypeVar("Result")
 
 PROBLEMS_SHOWN = 5
-"""Bad rows that are told one by one; of the rest only the number."""
+"""Problems of a corpus or a benchmark that are told one by one; of the rest only the number."""
 
 
 @contextmanager

@@ -19,11 +19,9 @@ from torch import Tensor
 
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_ahead
-from simzss.io.images import check_pixels, read_image, to_array, to_rgb
+from simzss.io.images import SUFFIXES, check_pixels, read_image, to_array, to_rgb
 from simzss.segmentation.prompts import PromptModel, embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 @runtime_checkable

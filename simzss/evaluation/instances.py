@@ -19,14 +19,13 @@ import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 
+from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
 from simzss.evaluation.labels import LabelKind, LabelRule
 from simzss.evaluation.spec import Benchmark
 from simzss.io.config import LONGEST_SIDE
 from simzss.io.files import write_atomically, written_whole
 from simzss.io.images import check_pixels
-
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True)

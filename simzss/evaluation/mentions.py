@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from simzss.benchmarks import BACKGROUND
 from simzss.concepts.table.format import Manifest
 from simzss.concepts.table.reading import checked_parts, finished_counts, read_bank, read_part
 from simzss.io.config import configuration
@@ -21,8 +22,6 @@ from simzss.io.files import written_whole
 PER_THOUSAND = 1.0
 """Mentions in a thousand captions from which on a class is mentioned often."""
 GROUPS = ("never", "rarely", "often")
-BACKGROUND = "background"
-"""What no caption mentions, and so no class here."""
 NAMED = 24
 """At most so many points of a plot have their class written beside them: those mentioned most."""
 

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_ahead
-from simzss.predict.classes import BACKGROUND, ClassWords
+from simzss.predict.classes import ClassWords
 from simzss.predict.inputs import read_pixels
 from simzss.predict.predictor import Predictor
 from simzss.predict.result import Segmentation, draw_overlay, with_legend

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
+from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
-
-BACKGROUND = "background"
 
 Classes = str | Sequence[str | Sequence[str]]
 

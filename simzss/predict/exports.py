@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pycocotools import mask as rle
 
+from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
-from simzss.predict.classes import BACKGROUND
 from simzss.segmentation.render import LabelMap
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float32, Int, Int32, UInt8
 from PIL import Image
 from torch import Tensor
 
+from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
-from simzss.predict.classes import BACKGROUND
 from simzss.predict.exports import coco_annotations, detections
 from simzss.segmentation.label_map import WindowMerger
 from simzss.segmentation.render import (
