@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 MINIMUM := build/minimum
-TEST_PROCESSES ?= --numprocesses auto --maxprocesses 8
+TEST_PROCESSES ?= --numprocesses auto --maxprocesses 8 --dist worksteal
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SEEDS  ?= 1
@@ -69,7 +69,8 @@ test: $(READY) ## run the default tests
 	$(BIN)/python -m pytest $(TEST_PROCESSES)
 
 test-all: $(READY) ## run the slow tests too (see CONTRIBUTING)
-	$(BIN)/python -m pytest $(TEST_PROCESSES) -m "not gpu and not network"
+	$(BIN)/python -m pytest $(TEST_PROCESSES) -m "not gpu and not network and not alone"
+	$(BIN)/python -m pytest --override-ini addopts= -m alone
 
 test-minimum: ## run the default tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv --clear $(MINIMUM)
@@ -84,7 +85,7 @@ check: $(READY) ## formatter, linter, types, import contract
 	$(BIN)/lint-imports
 
 docs: $(READY) ## the documentation as a site, in build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(READY) ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .

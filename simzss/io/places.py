@@ -72,7 +72,7 @@ def locked(folder: Path, share: str = "") -> Iterator[None]:
     Raises:
         UserError: If another one is at work there, or the folder cannot be written to.
     """
-    path = folder / f".lock{share}"
+    path = _lock_file(folder, share)
     with made_folders(folder):
         with writing(path):
             file = path.open("a")
@@ -83,6 +83,11 @@ def locked(folder: Path, share: str = "") -> Iterator[None]:
                 yield
             finally:
                 remove(path)
+
+
+def was_locked(folder: Path, share: str = "") -> bool:
+    """Whether a process works in a folder, or was killed when it did."""
+    return _lock_file(folder, share).exists()
 
 
 @contextmanager
@@ -124,6 +129,10 @@ def remove(path: Path) -> None:
     """Take away a file or an empty folder, if it is there and can go."""
     with suppress(OSError):  # the folder itself is not there or is no folder: then there is nothing to remove
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+
+def _lock_file(folder: Path, share: str) -> Path:
+    return folder / f".lock{share}"
 
 
 def _lock(file: IO[str], path: Path) -> bool:

@@ -39,6 +39,7 @@ def pairs_per_second(make: Callable[[], object], repeats: int) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.data
 def test_gathering_is_much_faster_than_tokenising(shared: Path, tmp_path: Path) -> None:
     captions = shared / "data" / "coco_captions_val2017" / "captions_val2017.json"

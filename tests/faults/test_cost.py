@@ -34,6 +34,7 @@ MOST = 0.03
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_checksums_cost_little(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Extraction, a training with cached features of 300 images of 640 x 480, and the model read back."""
     seconds: dict[str, float] = defaultdict(float)

@@ -25,7 +25,7 @@ from simzss.concepts.table.ray_engine import extract_on_ray
 from simzss.concepts.table.workers import Engine, extract_here, extract_in_processes
 from simzss.errors import UserError
 from simzss.io.files import file_hash
-from simzss.io.places import locked, nothing_left
+from simzss.io.places import locked, nothing_left, was_locked
 
 CHUNK_ROWS = 500
 """Rows that a worker gets at a time."""
@@ -48,11 +48,13 @@ def extract(
     """
     extractor = plan.recipe.build()
     asked = Manifest(plan.settings(describe_pipeline(extractor.route.nlp)))
-    if part_paths(folder) and (finished := _finished(folder, _refuse_another(folder, asked))):
+    share = "" if shard == WHOLE else str(shard)
+    begun_before = part_paths(folder) and not was_locked(folder, share)
+    if begun_before and (finished := _finished(folder, _refuse_another(folder, asked))):
         return finished  # without a lock, so that its folder may be read-only
     # another shard may be at work on its first part, and need what is there
     begun = lambda: shard != WHOLE or bool(part_paths(folder))  # noqa: E731
-    with locked(folder, "" if shard == WHOLE else str(shard)), nothing_left(folder, begun):
+    with locked(folder, share), nothing_left(folder, begun):
         if not part_paths(folder):
             asked.create(folder, str(shard))
         if finished := _finished(folder, _refuse_another(folder, asked)):

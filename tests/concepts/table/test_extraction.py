@@ -137,6 +137,14 @@ def test_what_is_done_is_not_done_again(source: Path, tmp_path: Path) -> None:
     assert read == []
 
 
+def test_the_lock_that_a_kill_behind_the_last_file_left_goes(source: Path, tmp_path: Path) -> None:
+    extract(plan_for(source), tmp_path / "table")
+    before = contents(tmp_path / "table")
+    (tmp_path / "table" / ".lock").touch()
+    extract(plan_for(source), tmp_path / "table")
+    assert contents(tmp_path / "table") == before
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [({"limit": 5}, "limit"), ({"rows_per_part": 50}, "rows_per_part")],

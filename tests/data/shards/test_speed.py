@@ -33,7 +33,7 @@ from simzss.data.transforms import SeededCrop
 from simzss.modeling.tokenizer import Tokenizer
 from tests.data.shards.shard_files import write_shards
 
-pytestmark = [pytest.mark.slow, pytest.mark.data]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.data]
 BATCH, STREAMS = 512, 4
 BANK = ConceptBank.benchmarks()
 CROP = SeededCrop(224, (0.9, 1.0))
