@@ -118,7 +118,7 @@ def test_any_flipped_byte_is_noticed(table: Path, tmp_path: Path, monkeypatch: p
     assert made_again(monkeypatch, table, tmp_path)
     path = next(tmp_path.iterdir())
     whole = path.read_bytes()
-    for place in [*range(0, len(whole), 13), len(whole) - 1]:
+    for place in [*range(0, len(whole), 131), len(whole) - 1]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
