@@ -43,15 +43,19 @@ def fetch_flickr8k(root: Path) -> tuple[Path, Captions]:
         UserError: If they cannot be fetched, are damaged, or a photograph that has captions is missing.
     """
     if not (root / CAPTIONS).is_file():
-        for archive in (PHOTOGRAPHS, TEXT):
-            unpack(fetch(archive, root / "downloads"), root, (f"{UNPACKED}/", TOKENS))
-        (root / UNPACKED).rename(root / IMAGES)
+        if not (root / IMAGES).is_dir():
+            unpack(fetch(PHOTOGRAPHS, root / "downloads"), root, (f"{UNPACKED}/",))
+            (root / UNPACKED).rename(root / IMAGES)
+        unpack(fetch(TEXT, root / "downloads"), root, (TOKENS,))
         write_atomically(root / CAPTIONS, json.dumps(read_tokens((root / TOKENS).read_text("utf-8"))))
     try:
         captions: Captions = json.loads((root / CAPTIONS).read_text("utf-8"))
         names = [row["file_name"] for row in captions["images"]]
+        strangers = {row["image_id"] for row in captions["annotations"]} - {row["id"] for row in captions["images"]}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{root / CAPTIONS} is no file of captions in COCO's format: remove it, start again") from error
+    if strangers:
+        raise UserError(f"{root / CAPTIONS} has captions of {len(strangers)} images that it does not list: fetch anew")
     there = {path.name for path in (root / IMAGES).glob("*")}
     if missing := [name for name in names if name not in there]:
         raise UserError(

@@ -7,9 +7,11 @@ a visitor got wrong is a message on the page. One photograph goes through the mo
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from simzss.app.view import check_words, read_upload, shrunk, view_of, with_background, write_masks
@@ -82,7 +84,7 @@ class Answers:
         """The masks as files."""
         if result is None:
             raise UserError("segment a photograph first")
-        return write_masks(with_background(result, threshold))
+        return write_masks(with_background(result, threshold), Path(get_upload_folder()))  # they go after `KEPT`
 
 
 HIDDEN: dict[str, Any] = {"api_visibility": "private"}

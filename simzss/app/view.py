@@ -82,9 +82,10 @@ def shrunk(image: Image.Image) -> Image.Image:
     return image if factor == 1 else image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def write_masks(result: Segmentation) -> str:
-    """Label map, overlay and COCO's annotations in one archive; where it is."""
-    folder = Path(tempfile.mkdtemp(prefix="simzss-"))
+def write_masks(result: Segmentation, place: Path) -> str:
+    """Label map, overlay and COCO's annotations in one archive, in a folder of its own in `place`; where it is."""
+    place.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="simzss-", dir=place))
     result.save(folder, "photograph")
     annotations = {"classes": list(result.classes), "annotations": result.to_coco()}
     (folder / "photograph_coco.json").write_text(json.dumps(annotations))

@@ -20,7 +20,9 @@ from simzss.io.records import write_json
 
 
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="one or more of `simzss evaluate`, or two of `simzss demo`")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="one or more of `simzss evaluate`, or two or more of `simzss demo`")
+    ],
     *,
     classes: Annotated[
         int, typer.Option(min=0, help="of evaluations: classes to show, the largest changes first")

@@ -22,7 +22,7 @@ from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.demo.things_and_groups import ThingAccuracy, classify_things, group_patches
-from simzss.demo.world import World, WorldConfig, build_world
+from simzss.demo.world import UNFINISHED, World, WorldConfig, build_world
 from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, chance, evaluate_vectors, fit_probe, gather
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
@@ -202,6 +202,6 @@ def _make_room(folder: Path) -> None:
     """
     if not folder.exists():
         return
-    if any(folder.iterdir()) and not (folder / "world").is_dir():
+    if any(folder.iterdir()) and not any((folder / name).is_dir() for name in ("world", UNFINISHED)):
         raise UserError(f"{folder} is no folder of an earlier demo: give another --output, or empty it")
     shutil.rmtree(folder)

@@ -39,6 +39,8 @@ TRAIN, HELD_OUT, WORDS, HABITS, BACKGROUNDS = 0, 1, 2, 4, 5
 """Streams of random numbers that share a seed and nothing else; 3 is that of `data_prep.demo_backbone.pairs`."""
 PICTURES_AT_ONCE = 50
 """Pictures that a process draws before it reports."""
+UNFINISHED = ".world.partial"
+"""The folder that a world is drawn in, beside its own."""
 
 
 @configuration
@@ -110,7 +112,7 @@ class _Order:
 
 def build_world(folder: Path, config: WorldConfig) -> World:
     """Draw a world; the folder appears complete or not at all, and one that was there is replaced."""
-    unfinished = folder.with_name(f".{folder.name}.partial")
+    unfinished = folder.with_name(UNFINISHED)
     shutil.rmtree(unfinished, ignore_errors=True)
     for name in ("train", "probe_masks", "held_out", "held_out_masks", "backgrounds"):
         (unfinished / name).mkdir(parents=True)

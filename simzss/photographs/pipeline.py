@@ -69,6 +69,10 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol, watch:
     with timed(seconds, "concepts"):
         for concepts in dict.fromkeys(row.concepts for row in trainings.rows.values()):
             make_concept_table(trainings, concepts)
+    voc, coco = photographs.voc, photographs.coco
+    names = [*voc.benchmark.names, *coco.benchmark.names]
+    mentions = count_mentions(trainings.folder / Concepts().folder, names).times
+    asked = questions(voc, coco, mentions)
     models: dict[str, list[Path]] = {}
     for name in trainings.rows:
         with timed(seconds, f"train {name}"):
@@ -76,14 +80,9 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol, watch:
     first = next(iter(models))
     with timed(seconds, "free vectors"):
         free = [train_free_vectors(trainings, first, seed) for seed in trainings.seeds_of(first)]
-    voc, coco = photographs.voc, photographs.coco
-    names = [*voc.benchmark.names, *coco.benchmark.names]
-    mentions = count_mentions(trainings.folder / Concepts().folder, names).times
     learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
     with timed(seconds, "evaluation"):
-        scores = score_all(
-            models, free, protocol, questions(voc, coco, mentions), learnt_on, {*MAIN, FREE, *PROBES}, watch
-        )
+        scores = score_all(models, free, protocol, asked, learnt_on, {*MAIN, FREE, *PROBES}, watch)
     with timed(seconds, "retrieval"):
         images = trainings.material.images
         recalls = {row: [retrieve(path, heldout, images) for path in paths] for row, paths in models.items()}

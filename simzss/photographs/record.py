@@ -64,7 +64,7 @@ SHOWN = (
     "000000519208",
 )
 """Photographs of COCO val2017 whose licences allow to show them (CC BY and CC BY-SA)."""
-PLOTTED = (("voc/present", "VOC 2012 val, 445 photographs"), ("coco/all", "COCO val2017, 79 photographs"))
+PLOTTED = (("voc/present", "VOC 2012 val"), ("coco/all", "COCO val2017"))
 PIXELS = 170
 """Height of a picture."""
 PICTURED = {"simzss": "SimZSS", "global_only": "without the concept loss"}

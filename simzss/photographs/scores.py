@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simzss.diagnostics.probing import chance
+from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix
 from simzss.evaluation.runner import class_sets_task
@@ -56,6 +57,9 @@ def questions(voc: Split, coco: Split, mentions: Mapping[str, int]) -> list[Ques
         voc: VOC's photographs.
         coco: COCO's.
         mentions: How often training captions mention a name, as the benchmarks write it.
+
+    Raises:
+        UserError: If a question would have no answers.
     """
 
     def often(split: Split, times: int) -> tuple[int, ...]:
@@ -64,6 +68,10 @@ def questions(voc: Split, coco: Split, mentions: Mapping[str, int]) -> list[Ques
     names = voc.benchmark.names
     every, things = tuple(range(len(names))), tuple(range(len(coco.benchmark.names)))
     frequent, seen = often(voc, FREQUENT), often(coco, SEEN)
+    if not frequent or not seen:
+        raise UserError(
+            f"captions mention no name of VOC {FREQUENT} times, or none of COCO {SEEN} times: give more captions"
+        )
     return [
         Question("voc/five", voc, every, tuple(names.index(name) for name in FIVE)),
         Question("voc/present", voc, every, every),

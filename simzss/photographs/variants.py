@@ -13,6 +13,8 @@ from simzss.concepts.mentions import Match
 
 OBJECTIVE = "--model.objective"
 SETTING = f"{OBJECTIVE}.init_args"
+WIDTH = "PATCH_WIDTH"
+"""Stands for the width of the backbone's patches in the arguments of a row."""
 
 
 class Bank(StrEnum):
@@ -80,5 +82,5 @@ FURTHER: Mapping[str, Variant] = {
     "bank_mined": Variant("bank mined freely", concepts=Concepts(Bank.MINED)),
     "route_gazetteer": Variant("gazetteer in place of the parser", concepts=Concepts(gazetteer=True)),
     "match_fallback": Variant("parser with fallback to the head", concepts=Concepts(match=Match.HEAD_FALLBACK)),
-    "pacl": Variant("PACL", (f"{OBJECTIVE}=PACL", f"{SETTING}.vision_width=352", f"{SETTING}.text_width=352")),
+    "pacl": Variant("PACL", (f"{OBJECTIVE}=PACL", f"{SETTING}.vision_width={WIDTH}", f"{SETTING}.text_width={WIDTH}")),
 }

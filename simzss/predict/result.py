@@ -105,11 +105,15 @@ class Segmentation:
         return replace(self, labels=labels, classes=(BACKGROUND, *self.classes))
 
     def score_map(self, word: str) -> Float32[np.ndarray, "height width"]:
-        """What the class of a word scores at every pixel.
+        """What a class scores at every pixel; it is known by its name and by each of its words.
 
         Raises:
-            UserError: If no class has that word.
+            UserError: If there is no such class, or it is a background without words.
         """
+        if word in self.classes and len(self.classes) == len(
+            self.grid.words
+        ):  # a background's name is none of its words
+            word = self.grid.words[self.classes.index(word)][0]
         return self.grid.map_of(word)
 
     def overlay(self, opacity: float = OPACITY, *, legend: bool = True) -> Image.Image:

@@ -43,7 +43,7 @@ def test_the_lowest_threshold_is_none() -> None:
 
 
 def test_the_archive_holds_the_masks(tmp_path: Path) -> None:
-    with zipfile.ZipFile(write_masks(a_result())) as files:
+    with zipfile.ZipFile(write_masks(a_result(), tmp_path)) as files:
         files.extractall(tmp_path)
     with Image.open(tmp_path / "photograph_labels.png") as stored:
         np.testing.assert_array_equal(np.array(stored), a_result().labels)

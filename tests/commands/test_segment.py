@@ -93,6 +93,16 @@ def test_a_folder_keeps_its_folders_and_a_pattern_too(base: Path, photos: Path, 
     assert files(tmp_path / "png") == names(["a", "more/a"], kinds[:2])
 
 
+def test_a_background_with_words_has_a_heatmap_too(base: Path, photos: Path, tmp_path: Path) -> None:
+    command = [*words(base, photos / "a.png", classes="cat"), "--background", "wall, sky", "--heatmap"]
+    run([*command, "--output", str(tmp_path / "out")])
+    assert files(tmp_path / "out") == names(["a"], ["labels", "overlay", "heatmap_0_background", "heatmap_1_cat"])
+    model = simzss.load(base / "run" / "model", protocol=base / "small.yaml", device="cpu", precision="float32")
+    result = model.segment(photos / "a.png", ["cat"], background=["wall", "sky"])
+    best = np.maximum(result.score_map("wall"), result.score_map("sky"))
+    np.testing.assert_array_equal(result.score_map("background"), best)
+
+
 def test_results_inside_the_folder_are_no_photographs(base: Path, photos: Path) -> None:
     for _ in range(2):
         run([*words(base, photos), "--output", str(photos / "out")])

@@ -43,7 +43,32 @@ def test_a_folder_in_place_is_used_and_checked(tmp_path: Path) -> None:
     assert (folder, captions) == (tmp_path / "images", stored)
 
 
-def test_what_is_no_file_of_captions_is_named(tmp_path: Path) -> None:
-    (tmp_path / "captions.json").write_text('{"images": [1]}')
+@pytest.mark.parametrize("text", ['{"images": [1]}', '{"images": []}', '{"images": [], "annotations": [{}]}', "[]"])
+def test_what_is_no_file_of_captions_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "captions.json").write_text(text)
     with pytest.raises(UserError, match=r"captions\.json is no file of captions"):
         flickr8k.fetch_flickr8k(tmp_path)
+
+
+def test_captions_of_images_that_are_not_listed_are_told(tmp_path: Path) -> None:
+    (tmp_path / "captions.json").write_text('{"images": [], "annotations": [{"image_id": 1}]}')
+    with pytest.raises(UserError, match="captions of 1 images that it does not list"):
+        flickr8k.fetch_flickr8k(tmp_path)
+
+
+def test_photographs_that_are_there_are_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a kill between the photographs and their captions."""
+    (tmp_path / "images").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "images" / name).touch()
+    fetched = []
+
+    def unpack(archive: object, folder: Path, _: tuple[str, ...]) -> None:
+        fetched.append(archive)
+        (folder / flickr8k.TOKENS).parent.mkdir(parents=True, exist_ok=True)
+        (folder / flickr8k.TOKENS).write_text(LIST)
+
+    monkeypatch.setattr(flickr8k, "fetch", lambda archive, _: archive)
+    monkeypatch.setattr(flickr8k, "unpack", unpack)
+    assert flickr8k.fetch_flickr8k(tmp_path)[1] == flickr8k.read_tokens(LIST)
+    assert fetched == [flickr8k.TEXT]

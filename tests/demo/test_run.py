@@ -9,7 +9,7 @@ from PIL import Image
 from simzss.commands.run_demo import demo_recipes
 from simzss.demo.demo_results import gather_results
 from simzss.demo.overlays import draw_overlays
-from simzss.demo.run import DemoConfig, Method, run_demo
+from simzss.demo.run import DemoConfig, Method, _make_room, run_demo
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
 from simzss.io.named_configs import Kind, find_config
@@ -50,6 +50,14 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no folder of an earlier demo"):
         run_demo(tmp_path / "seed-0", CONFIG)
     assert (tmp_path / "seed-0" / "thesis.tex").is_file()
+
+
+@pytest.mark.parametrize("left", ["world", ".world.partial"])
+def test_what_an_earlier_demo_left_makes_room(tmp_path: Path, left: str) -> None:
+    """Also one that was killed while it drew."""
+    (tmp_path / "seed-0" / left / "train").mkdir(parents=True)
+    _make_room(tmp_path / "seed-0")
+    assert not (tmp_path / "seed-0").exists()
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from simzss.photographs.evaluation import CONTEXT
 from simzss.photographs.pipeline import Findings, claim_folder, run_photographs
 from simzss.photographs.record import draw_pictures, draw_plot, gather_figures, summary_table
 from simzss.photographs.training import Trainings, make_concept_table
-from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts, Variant
+from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 from tests.photographs.tiny import write_material
@@ -27,7 +27,7 @@ ROWS = {
     **MAIN,
     "route_gazetteer": FURTHER["route_gazetteer"],
     "statistics_openai": FURTHER["statistics_openai"],
-    "pacl": Variant("PACL", tuple(argument.replace("352", "16") for argument in FURTHER["pacl"].arguments)),
+    "pacl": FURTHER["pacl"],
 }
 
 
