@@ -106,8 +106,11 @@ class ImageBackbone(nn.Module):
         self.train(trained)
 
     def train(self, mode: bool = True) -> "ImageBackbone":
-        """Stay in evaluation mode while frozen, whatever the model around it does."""
-        super().train(mode and self.trained)
+        """Stay in evaluation mode, whatever the model around it does, trained or not.
+
+        Statistics of a batch and dropout would make a result depend on the size of chunks and the number of processes.
+        """
+        super().train(mode=False)
         return self
 
     def normalise(self, pixels: UInt8[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:

@@ -76,7 +76,7 @@ class Throughput(Callback):
 
 
 class StopOnNaN(Callback):
-    """Ends a run whose loss is no longer a number, before that is saved, and keeps what made it so.
+    """Ends a run whose loss or weights are no longer numbers, before that is saved, and keeps what made it so.
 
     Losses are looked at `every` steps and before a checkpoint: a look waits for the accelerator.
     """
@@ -96,10 +96,12 @@ class StopOnNaN(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Look before anything is saved."""
         self._look(trainer)
+        _check_weights(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the rest."""
         self._look(trainer)
+        _check_weights(trainer, pl_module)
 
     def _look(self, trainer: Trainer) -> None:
         for step, loss, crop in self.unseen:
@@ -112,6 +114,16 @@ class StopOnNaN(Callback):
                     f"the loss is {float(loss)} at step {step}, its images are listed in {path}: lower the lr"
                 )
         self.unseen.clear()
+
+
+def _check_weights(trainer: Trainer, module: LightningModule) -> None:
+    """A loss may be finite and its gradient not. Every process has the same weights, and so finds the same."""
+    for name, weight in module.named_parameters():
+        if weight.requires_grad and not bool(torch.isfinite(weight).all()):
+            raise UserError(
+                f"{name} is no longer finite at step {trainer.global_step}, which is not saved: lower the lr, and go on"
+                " from the checkpoint before it with --resume=true"
+            )
 
 
 class Export(Callback):

@@ -228,7 +228,9 @@ def _alone_and_clean(cli: FitCLI, run: Path) -> Iterator[None]:
     if cli.trainer.global_rank:
         yield
         return
-    with locked(run), nothing_left(run, lambda: cli.model.chunk_size is not None):
+    cache: Path | None = cli.datamodule.cache_dir
+    cached_inside = cache is not None and cache.resolve().is_relative_to(run.resolve())  # what took hours stays
+    with locked(run), nothing_left(run, lambda: cached_inside or cli.model.chunk_size is not None):
         yield
 
 

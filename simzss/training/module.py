@@ -75,6 +75,8 @@ class Alignment(LightningModule):
             raise UserError(
                 f"image_size {size} is no multiple of the backbone's patch of {self.model.patch_size} pixels"
             )
+        trainer = cast("Any", self.trainer)
+        trainer.log_every_n_steps = min(trainer.log_every_n_steps, self.data.steps)  # a short run logs its last step
         self.model.bank = self.data.dataset.bank
         self.made_with = {  # once: reading all weights at every checkpoint would stop a large run for seconds
             "backbone": self.model.backbone.fingerprint(),

@@ -88,3 +88,16 @@ def test_stated_statistics() -> None:
     backbone = ImageBackbone(BackboneConfig("tf_efficientnet_lite0", "random", statistics=stated))
     pixels = torch.randint(0, 256, (1, 3, 4, 4), dtype=torch.uint8)
     torch.testing.assert_close(backbone.normalise(pixels), (pixels.float() - 127) / 128)
+
+
+def test_a_trained_one_does_not_depend_on_the_batch() -> None:
+    """Nor do its statistics change, which chunks that are computed twice would count twice."""
+    torch.manual_seed(0)
+    backbone = ImageBackbone(BackboneConfig("resnet10t", "random"), trained=True).train()
+    before = {name: buffer.clone() for name, buffer in backbone.named_buffers()}
+    images = torch.randn(8, 3, 64, 64)
+    together = backbone(images).patches
+    torch.testing.assert_close(together, torch.cat([backbone(chunk).patches for chunk in images.split(2)]))
+    together.sum().backward()
+    assert any(weight.grad is not None for weight in backbone.parameters())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in backbone.named_buffers())

@@ -8,17 +8,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.optim import AdamW
 
 from simzss.errors import UserError
 from simzss.model import load_model
 from simzss.peers import together
 from simzss.segmentation.protocol import load_protocol
 from simzss.training import fit as training
-from simzss.training.callbacks import Export, read_metrics
+from simzss.training.callbacks import Export, Throughput, read_metrics
+from simzss.training.checkpoints import newest
 from tests.corpus import NAMES, Corpus
 from tests.training.conftest import dying_in_the_fifth_step, write_backbone
 
@@ -67,6 +71,12 @@ def test_what_is_logged_now_and_then_is_what_is_logged_always(fit: Run) -> None:
     named = ["loss", "contrastive", "concept", "concept_accuracy", "concepts_present", "scale", "lr"]
     assert sometimes[named].to_numpy().tolist() == always[named].iloc[1::2].to_numpy().tolist()
     assert (sometimes["pairs_per_second"] > 0).all()
+
+
+def test_a_run_shorter_than_the_time_between_two_logs_logs_its_last_step(fit: Run) -> None:
+    run = fit("--trainer.log_every_n_steps=1000")
+    assert read_metrics(run)["step"].tolist() == [5]
+    assert (run / "model").is_dir()
 
 
 def test_cached_features_give_the_same_run(fit: Run) -> None:
@@ -166,6 +176,33 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_crops(fit: Run, tm
     assert len(kept["images"]) == 4
     assert kept["images"][0].endswith(".png")
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_weights_that_are_no_numbers_are_not_saved(fit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a gradient that is not finite of a loss that is."""
+    step = AdamW.step
+
+    def spoilt(optimizer: AdamW, *arguments: Any, **named: Any) -> Any:
+        loss = step(optimizer, *arguments, **named)
+        steps.append(len(steps))
+        if len(steps) == 6:
+            optimizer.param_groups[0]["params"][0].data.fill_(float("nan"))
+        return loss
+
+    steps: list[int] = []
+    monkeypatch.setattr(AdamW, "step", spoilt)
+    with pytest.raises(UserError, match=r"is no longer finite at step 6, which is not saved: lower the lr"):
+        fit("--checkpoint_every=4")
+    assert not (tmp_path / "run" / "model").exists()
+    assert newest(tmp_path / "run" / "checkpoints") is not None
+
+
+def test_a_cache_inside_the_run_outlives_a_mistake(fit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = ("--data.cache=disk", f"--data.cache_dir={tmp_path / 'run' / 'cache'}")
+    monkeypatch.setattr(Throughput, "on_train_start", Mock(side_effect=UserError("a mistake")))
+    with pytest.raises(UserError, match="a mistake"):
+        fit(*inside)
+    assert any((tmp_path / "run" / "cache").glob("features*"))
 
 
 CHANGES_THE_RESULT = (
