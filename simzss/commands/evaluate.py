@@ -22,7 +22,7 @@ from simzss.evaluation.check import present_benchmarks
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.mentions import count_mentions, save_plot
 from simzss.evaluation.pictures import save_overlays
-from simzss.evaluation.predictions import IDS, SavedPredictions
+from simzss.evaluation.predictions import IDS, SavedPredictions, table_hash
 from simzss.evaluation.provenance import claim, describe_run, settings_of
 from simzss.evaluation.report import REPORT, write_results
 from simzss.evaluation.results import EvaluationResults, ScoredModel, ScorerSettings, results_of, with_earlier
@@ -151,7 +151,14 @@ class Segmenting:
 
 def _predictions(folder: Path, values: str) -> DescribedScorer:
     """Label maps from files, which know neither protocol nor words."""
-    settings = ScorerSettings(ScoredModel(str(folder)), protocol=None, precision=None, words={}, prediction_ids=values)
+    settings = ScorerSettings(
+        ScoredModel(str(folder.resolve())),
+        protocol=None,
+        precision=None,
+        words={},
+        prediction_ids=values,
+        prediction_table=table_hash(values),
+    )
     return DescribedScorer(SavedPredictions(folder, values), settings)
 
 

@@ -22,6 +22,7 @@ from simzss.evaluation.labels import LabelRule, LabelTable
 from simzss.evaluation.spec import Benchmark
 from simzss.evaluation.task import COUNTS, Column, LabelMap, Task
 from simzss.io.config import load_yaml
+from simzss.io.files import file_hash
 from simzss.io.images import open_image
 
 IDS, MASKS = "ids", "masks"
@@ -111,9 +112,22 @@ def table_of(values: str, benchmark: Benchmark) -> LabelTable | None:
         return None
     if values == MASKS:
         return benchmark.table
-    if not values.endswith((".yaml", ".yml")):
+    if not _is_table(values):
         raise UserError(f"prediction ids {values!r}: choose {IDS}, {MASKS} or a YAML file")
     return LabelTable.of(load_yaml(LabelRule, Path(values)), len(benchmark.names), f"{values} for {benchmark.key}")
+
+
+def table_hash(values: str) -> str | None:
+    """A hash of the YAML file that says what the values are; None where none does.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
+    return file_hash(Path(values))[:16] if _is_table(values) else None
+
+
+def _is_table(values: str) -> bool:
+    return values.endswith((".yaml", ".yml"))
 
 
 def _read(

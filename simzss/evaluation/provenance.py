@@ -26,7 +26,7 @@ from simzss.evaluation.results import (
 )
 from simzss.evaluation.spec import Benchmark
 from simzss.evaluation.vocabularies import words_of
-from simzss.evaluation.wordings import Wording
+from simzss.evaluation.wordings import Wording, vocabulary_name
 from simzss.io.records import load_json, to_plain, write_json
 from simzss.segmentation.segmenter import Segmenter
 
@@ -36,8 +36,8 @@ PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation"
 GROWING = ("specs", "words")
 """What a later part of a run may add to."""
 
-UNCOMPARED = {"model path"}
-"""What two parts of one run may differ in: a model is known by its weights, wherever it lies."""
+UNCOMPARED = "model path"
+"""What two parts of one run may differ in where there are weights: a model is known by these, wherever it lies."""
 
 
 def describe_run(
@@ -56,11 +56,10 @@ def describe_run(
 def settings_of(
     model: ScoredModel, segmenter: Segmenter, benchmarks: Sequence[Benchmark], wordings: Sequence[Wording]
 ) -> ScorerSettings:
-    """How a model segments, and the words that files of one's own give its classes."""
-    own = {wording.names for wording in wordings if wording.names.endswith((".yaml", ".yml"))}
+    """How a model segments, and the words that each vocabulary, by its name as in the counts, gives its classes."""
     words = {
-        f"{names} for {benchmark.key}": _hash(repr(words_of(benchmark, names)).encode())
-        for names in sorted(own)
+        f"{vocabulary_name(names)} for {benchmark.key}": _hash(repr(words_of(benchmark, names)).encode())
+        for names in sorted({wording.names for wording in wordings})
         for benchmark in benchmarks
     }
     return ScorerSettings(model, segmenter.protocol, "bfloat16" if segmenter.half_precision else "float32", words)
@@ -105,7 +104,7 @@ def _changed_setting(old: Mapping[str, Any], new: Mapping[str, Any], where: str 
     """The first key, with its parents, on which two records differ. Benchmarks or words of one alone do not count."""
     for key in old.keys() & new.keys() if where.strip() in GROWING else old.keys() | new.keys():
         before, after = old.get(key), new.get(key)
-        if f"{where}{key}" in UNCOMPARED:
+        if f"{where}{key}" == UNCOMPARED and new.get("weights") is not None:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
             if inner := _changed_setting(before, after, f"{where}{key} "):

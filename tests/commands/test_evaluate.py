@@ -203,8 +203,23 @@ def test_several_wordings_stand_side_by_side_with_their_range(scene: Path, capsy
     assert said in capsys.readouterr().out
     assert "own plain eos 0.25" in (scene / "out" / "report.md").read_text()
     (scene / "own.yaml").write_text(yaml.safe_dump(words | {"red thing": ["cherry"]}))
-    with pytest.raises(UserError, match=r"another words .*own\.yaml for colours"):
+    with pytest.raises(UserError, match="another words own for colours"):
         evaluate(scene, *asked)
+
+
+def test_two_vocabularies_of_one_name_never_share_counts(scene: Path) -> None:
+    write_colours(scene)
+    words = {"red thing": ["tomato"], "green thing": ["grass"], "blue thing": ["sky"]}
+    for folder, red in (("a", "tomato"), ("b", "cherry")):
+        (scene / folder).mkdir()
+        for name in ("own.yaml", "synonyms.yaml"):
+            (scene / folder / name).write_text(yaml.safe_dump(words | {"red thing": [red]}))
+    asked = ["--vocabulary", "standard", "--vocabulary"]
+    for first, second in (("a/own.yaml", "b/own.yaml"), ("synonyms", "a/synonyms.yaml")):
+        names = [str(scene / each) if "/" in each else each for each in (first, second)]
+        evaluate(scene, *asked, names[0])
+        with pytest.raises(UserError, match=f"another words {Path(second).stem} for colours"):
+            evaluate(scene, *asked, names[1])
 
 
 def test_a_threshold_chosen_on_one_split_is_taken_for_another(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from simzss.errors import UserError
 from simzss.evaluation.predictions import IDS, MASKS, SavedPredictions
 from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import class_embeddings_for, evaluate_benchmark
-from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.spec import Benchmark, load_benchmark
 from simzss.evaluation.task import score
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
@@ -144,7 +144,8 @@ def test_folders_and_tables_that_are_not_there(tmp_path: Path) -> None:
         score(SavedPredictions(tmp_path / "maps", "colours"), CITY, tmp_path / "data")
 
 
-def test_the_command_scores_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def write_command(root: Path) -> list[str]:
+    """A tree with the truth as label maps; the options that score these, the maps' folder last."""
     spec: dict[str, object] = {
         "title": "Colours",
         "source": "x",
@@ -153,13 +154,15 @@ def test_the_command_scores_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
         "count": None,
     }
     spec |= {"labels": {"kind": "drop_zero"}, "background": False, "names": ["red", "green", "blue"]}
-    (tmp_path / "colours.yaml").write_text(yaml.safe_dump(spec))
-    from simzss.evaluation.spec import load_benchmark  # noqa: PLC0415
+    (root / "colours.yaml").write_text(yaml.safe_dump(spec))
+    benchmark = load_benchmark(root / "colours.yaml")
+    write_truth(root / "maps", benchmark, write_tree(root / "data", benchmark))
+    words = ["--data-root", str(root / "data"), "--benchmarks", str(root / "colours.yaml")]
+    return [*words, "--output", str(root / "out"), "--predictions", str(root / "maps")]
 
-    benchmark = load_benchmark(tmp_path / "colours.yaml")
-    write_truth(tmp_path / "maps", benchmark, write_tree(tmp_path / "data", benchmark))
-    words = ["--data-root", str(tmp_path / "data"), "--benchmarks", str(tmp_path / "colours.yaml")]
-    words += ["--output", str(tmp_path / "out"), "--predictions", str(tmp_path / "maps")]
+
+def test_the_command_scores_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = write_command(tmp_path)
     run(["evaluate", *words, "--overlays", "1"])
     assert "100.00" in capsys.readouterr().out
     assert f"Label maps from files, values as `{IDS}`" in (tmp_path / "out" / "report.md").read_text()
@@ -168,3 +171,14 @@ def test_the_command_scores_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
         run(["evaluate", *words, "--vocabulary", "plural"])
     with pytest.raises(UserError, match="nothing to score; give the folder of a saved model, or --predictions"):
         run(["evaluate", *words[:-2]])
+
+
+def test_an_edited_table_of_values_is_another_run(tmp_path: Path) -> None:
+    words, table = write_command(tmp_path), tmp_path / "table.yaml"
+    table.write_text("{kind: pairs, pairs: {0: 0, 1: 1, 2: 1}}")
+    run(["evaluate", *words, "--prediction-ids", str(table)])
+    table.write_text("{kind: pairs, pairs: {0: 0, 1: 1, 2: 2}}")
+    with pytest.raises(UserError, match="out holds a run with another prediction_table"):
+        run(["evaluate", *words, "--prediction-ids", str(table)])
+    with pytest.raises(UserError, match=r"cannot read .*nowhere\.yaml"):
+        run(["evaluate", *words, "--prediction-ids", str(tmp_path / "nowhere.yaml")])

@@ -8,7 +8,7 @@ import pytest
 from simzss.errors import UserError
 from simzss.evaluation import provenance
 from simzss.evaluation.provenance import claim, source_hash, spec_hash
-from simzss.evaluation.results import EvaluationRun
+from simzss.evaluation.results import EvaluationRun, ScoredModel
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.records import load_json
 from tests.evaluation.runs import RUN, run_with
@@ -19,6 +19,14 @@ def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path: Path) -> Non
     claim(tmp_path, run_with(model=replace(RUN.model, path="elsewhere/model")))
     with pytest.raises(UserError, match=r"another model weights \(f00 instead of bad\)"):
         claim(tmp_path, run_with(model=replace(RUN.model, weights="bad")))
+
+
+def test_label_maps_have_no_weights_and_are_known_by_their_folder(tmp_path: Path) -> None:
+    maps = run_with(model=ScoredModel("maps/a"), protocol=None)
+    claim(tmp_path, maps)
+    claim(tmp_path, maps)
+    with pytest.raises(UserError, match=r"another model path \(maps/a instead of maps/b\)"):
+        claim(tmp_path, replace(maps, model=ScoredModel("maps/b")))
 
 
 def test_every_benchmark_claimed_is_remembered(tmp_path: Path) -> None:
