@@ -122,6 +122,9 @@ def load_open_clip(name: str) -> OpenClipModel:
 def make_open_clip(architecture: str, weights: str | None) -> Any:
     """Both towers: with weights of a file, of a tag that open_clip knows and fetches, or random ones.
 
+    Those of many tags were trained with quick GELUs, which the architecture's plain name has not: they get them. Of a
+    file open_clip knows nothing; there the architecture's name must say it (`ViT-B-16-quickgelu`).
+
     Raises:
         UserError: If open_clip knows no such architecture.
     """
@@ -129,4 +132,5 @@ def make_open_clip(architecture: str, weights: str | None) -> Any:
         raise UserError(f"open_clip has no model {architecture!r}; `open_clip.list_models()` tells which it has")
     if weights is None:
         torch.manual_seed(0)
-    return open_clip.create_model(architecture, pretrained=weights)
+    quick = bool(open_clip.get_pretrained_cfg(architecture, weights or "").get("quick_gelu"))
+    return open_clip.create_model(architecture, pretrained=weights, force_quick_gelu=quick)

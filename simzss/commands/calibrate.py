@@ -63,6 +63,7 @@ def calibrate(  # one argument per option
         model=described.weights,
         protocol=settings,
         images=image_marks(chosen, stems),
+        plugin=described.plugin,
     )
     write_json(output, calibration)
     draw_curves(histogram, picture)

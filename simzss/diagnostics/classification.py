@@ -115,13 +115,18 @@ def from_dataset(dataset: Any) -> LabelledImages:
     """A split of a Hugging Face data set with the columns `image` and `label`, the latter with class names.
 
     Raises:
-        UserError: If it has other columns.
+        UserError: If it has other columns, or an image has none of the classes, as where labels are kept secret.
     """
     names = getattr(dataset.features.get("label"), "names", None)
     if names is None or "image" not in dataset.features:
         columns = ", ".join(dataset.features)
         raise UserError(f"the data set has the columns {columns}; an image and a named label are needed")
-    return LabelledImages(tuple(names), dataset, tuple(dataset["label"]))
+    labels = tuple(dataset["label"])
+    if unknown := [label for label in labels if label not in range(len(names))]:
+        raise UserError(
+            f"{len(unknown):,} of {len(labels):,} images have no class (label {unknown[0]}): choose a labelled --split"
+        )
+    return LabelledImages(tuple(names), dataset, labels)
 
 
 def measure_accuracy(

@@ -38,7 +38,7 @@ class ScoredModel:
 
     path: str
     weights: str | None = None
-    """Hash of the trained ones."""
+    """Hash of the trained ones; of a plug-in's with its settings."""
     plugin: str | None = None
     """The name of another package's model."""
     backbone: str | None = None

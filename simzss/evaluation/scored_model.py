@@ -7,9 +7,13 @@ import torch
 
 from simzss.adapters.registry import is_plugin, load_plugin
 from simzss.evaluation.results import BankFacts, ScoredModel
+from simzss.io.files import file_hash
 from simzss.model import AlignedModel, load_model
 from simzss.model_folder import WEIGHTS
 from simzss.segmentation.segmenter import PatchTextModel
+
+SETTINGS = (".yaml", ".yml", ".json", ".txt")
+"""How the files end that tell what tensors do not."""
 
 
 def load_scored(name: str, device: torch.device, side: int) -> tuple[PatchTextModel, ScoredModel]:
@@ -44,13 +48,26 @@ def describe_model(folder: Path, model: AlignedModel) -> ScoredModel:
 
 
 def describe_plugin(name: str, model: PatchTextModel) -> ScoredModel:
-    """The same of another package's model; weights only where they are a module's."""
+    """The same of another package's model; weights only where they are a module's.
+
+    Their hash is also that of what decides a score and is in no tensor: patches, pixel statistics, and the settings in
+    the file or folder that the plug-in is given.
+    """
     weights = None
     if isinstance(model, torch.nn.Module):
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(repr((model.patch_size, model.pixel_mean, model.pixel_std)).encode())
+        for path in _settings_of(name.partition(":")[2]):
+            digest.update(path.name.encode() + file_hash(path).encode())
         for key, tensor in sorted(model.state_dict().items()):
             digest.update(
                 key.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
             )
         weights = digest.hexdigest()[:16]
     return ScoredModel(name, weights, plugin=name)
+
+
+def _settings_of(argument: str) -> list[Path]:
+    """The files of settings that a plug-in is given: one, or those of a folder."""
+    given = Path(argument)
+    found = sorted(given.iterdir()) if argument and given.is_dir() else [given]
+    return [path for path in found if path.suffix in SETTINGS and path.is_file()]

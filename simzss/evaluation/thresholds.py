@@ -37,6 +37,8 @@ class Calibration:
     protocol: SegmentationProtocol
     images: tuple[str, ...]
     """Their marks."""
+    plugin: str | None = None
+    """The name of another package's model."""
 
 
 def image_marks(benchmark: Benchmark, stems: Sequence[str]) -> tuple[str, ...]:
@@ -60,8 +62,9 @@ def calibrated(
         UserError: If the calibration was made for another model or protocol, or on one of these images.
     """
     made = load_json(Calibration, path, "simzss calibrate")
-    if made.model != model.weights:
-        raise UserError(f"{path}: made for another model ({made.model}, not {model.weights}); calibrate this one")
+    if (made.plugin, made.model) != (model.plugin, model.weights):
+        before, now = (_told(*each) for each in ((made.plugin, made.model), (model.plugin, model.weights)))
+        raise UserError(f"{path}: made for another model ({before}, not {now}); calibrate this one")
     for key in (field.name for field in fields(protocol) if field.name not in CHOSEN_ANEW):
         before, now = getattr(made.protocol, key), getattr(protocol, key)
         if before != now:
@@ -73,3 +76,7 @@ def calibrated(
                 "calibrate on a training split"
             )
     return replace(protocol, threshold=made.threshold)
+
+
+def _told(plugin: str | None, weights: str | None) -> str:
+    return " ".join(filter(None, (plugin, weights))) or "unknown"

@@ -6,7 +6,7 @@ import torch
 from open_clip.model import CLIP
 from torch.nn.functional import linear, normalize
 
-from simzss.adapters.open_clip_model import OpenClipModel, load_open_clip
+from simzss.adapters.open_clip_model import OpenClipModel, load_open_clip, make_open_clip
 from simzss.errors import UserError
 
 
@@ -72,6 +72,22 @@ def test_prompts_are_the_librarys(model: OpenClipModel) -> None:
     with torch.no_grad():
         expected = model.model.encode_text(open_clip.get_tokenizer("ViT-B-16")(prompts))
     assert (model.embed_prompts(prompts) - expected).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize(("weights", "quick"), [("openai", True), ("laion2b_s34b_b88k", False), ("file.pt", False)])
+def test_weights_of_a_tag_have_the_gelu_that_they_were_trained_with(
+    weights: str, quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library's own table says which, as in its warning: of ViT-B-16 those of OpenAI are quick."""
+    create = open_clip.create_model
+    vision = {"image_size": 32, "layers": 1, "width": 64, "head_width": 16, "patch_size": 8}
+    text = {"context_length": 77, "vocab_size": 100, "width": 32, "heads": 2, "layers": 1}
+    small = {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "ViT-B-16", small)
+    monkeypatch.setattr(open_clip, "create_model", lambda name, **more: create(name, **more | {"pretrained": None}))
+    for tower in (model := make_open_clip("ViT-B-16", weights)).visual, model:
+        gelu = tower.transformer.resblocks[0].mlp.gelu
+        assert (type(gelu).__name__ == "QuickGELU") == quick
 
 
 def test_what_it_cannot_do_is_told(model: OpenClipModel) -> None:

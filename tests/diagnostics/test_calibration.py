@@ -13,7 +13,7 @@ from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.results import ScoredModel
 from simzss.evaluation.runner import evaluate_benchmark
 from simzss.evaluation.thresholds import Calibration, calibrated, image_marks
-from simzss.io.records import write_json
+from simzss.io.records import load_json, write_json
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.trees import write_tree
@@ -74,6 +74,15 @@ def test_a_calibration_holds_for_its_model_and_protocol_and_other_images_only(tm
     assert calibrated(path, replace(PROTOCOL, names="synonyms"), model, [(VOC, ["c"])]).names == "synonyms"
     with pytest.raises(UserError, match=r"made for another model \(f00, not bad\)"):
         calibrated(path, PROTOCOL, replace(model, weights="bad"), [(VOC, ["c"])])
+    unhashed = ScoredModel("toy:a", plugin="toy:a")
+    with pytest.raises(UserError, match=r"made for another model \(f00, not toy:a\)"):
+        calibrated(path, PROTOCOL, unhashed, [(VOC, ["c"])])
+    write_json(
+        plugged := tmp_path / "plugged.json", replace(load_json(Calibration, path, "x"), model=None, plugin="toy:a")
+    )
+    assert calibrated(plugged, PROTOCOL, unhashed, [(VOC, ["c"])]).threshold == 0.3
+    with pytest.raises(UserError, match=r"made for another model \(toy:a, not toy:b\)"):
+        calibrated(plugged, PROTOCOL, replace(unhashed, plugin="toy:b"), [(VOC, ["c"])])
     with pytest.raises(UserError, match="made with another templates"):
         calibrated(path, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, [(VOC, ["c"])])
     with pytest.raises(

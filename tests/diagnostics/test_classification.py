@@ -93,6 +93,15 @@ def test_a_hugging_face_data_set(tmp_path: Path) -> None:
         from_dataset(datasets.Dataset.from_dict({"text": ["x"]}))
 
 
+@pytest.mark.parametrize("label", [-1, None])
+def test_images_without_a_label_are_refused(label: int | None) -> None:
+    """Hidden labels of a test split are -1: no rank among the classes, least of all the first."""
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a cat", "a dog"])})
+    hidden = datasets.Dataset.from_dict({"image": [None, None], "label": [0, label]}, features=features)
+    with pytest.raises(UserError, match=rf"1 of 2 images have no class \(label {label}\): choose a labelled --split"):
+        from_dataset(hidden)
+
+
 def test_a_saved_hugging_face_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "images", {"a_cat": [10], "a_dog": [20, 30]})
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["a cat", "a dog"])})
