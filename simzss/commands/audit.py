@@ -13,6 +13,7 @@ from simzss.devices import Precision, pick_device
 from simzss.diagnostics.audit import Audit, Images, audit
 from simzss.diagnostics.audit_report import as_record, draw_audit, headline, one_page
 from simzss.diagnostics.calibration import ScoredImage
+from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.mentions import count_mentions
 from simzss.evaluation.provenance import describe_run, settings_of
@@ -72,6 +73,10 @@ def audit_model(  # noqa: PLR0913  # one argument per option
     for wording in wordings:
         check_vocabulary([chosen], wording.names)
     scored = Images(chosen, data_root, choose(list_stems(chosen, data_root), limit))
+    if not chosen.background and (training_split or training or training_root):
+        raise UserError(
+            f"{chosen.key} has no background, so that no threshold is chosen: leave out the training images"
+        )
     learnt = _training(chosen, training_root or data_root, training_split, training, limit)
     mentions = count_mentions(concepts, chosen.names) if concepts else None
     loaded, described = load_scored(model, place, base.crop)
@@ -102,7 +107,7 @@ def _training(
     benchmark: Benchmark, root: Path, split: str | None, other: str | None, limit: int | None
 ) -> Images | None:
     """The images to choose thresholds on, if any were named."""
-    if not benchmark.background or not (split or other):
+    if not (split or other):
         return None
     source = replace(load_benchmark(other) if other else benchmark, count=None)
     source = replace(source, split=split) if split else source

@@ -38,6 +38,7 @@ from simzss.io.places import locked, nothing_left
 from simzss.segmentation.protocol import BackgroundRule, ClassToken, SegmentationProtocol, TemplateSet, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
+TCL = "tcl"
 NAMED = (STANDARD, "clip_dinoiser", "proxyclip", *MADE)
 
 
@@ -57,7 +58,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     prediction_ids: Annotated[
         str, typer.Option(help="what their values are: ids, masks (as the benchmark's masks), or a YAML file")
     ] = IDS,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
+    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = TCL,
     vocabulary: Annotated[
         list[str] | None, typer.Option(help=f"class names: {', '.join(NAMED)}, a YAML file; repeatable, in one pass")
     ] = None,
@@ -86,10 +87,19 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     started = time.perf_counter()
     chosen = [load_benchmark(name) for name in benchmarks] if benchmarks else present_benchmarks(data_root)
     check_keys(chosen)
+    if threshold is not None and calibration:
+        raise UserError("--threshold and --calibration both give the threshold: leave one of them out")
     if predictions is not None:
-        if model or vocabulary or templates or class_token or background or bottom_up:
-            raise UserError("--predictions takes no model, words, prompts or groups: its label maps are all there is")
+        asked = (model, vocabulary, templates, class_token, background, bottom_up, calibration, device)
+        changed = protocol != TCL or precision is not Precision.FLOAT32 or threshold is not None or pamr is not None
+        if any(asked) or changed:
+            raise UserError(
+                "--predictions takes no model, words, prompts or groups, no protocol, threshold, PAMR, precision or"
+                " device: its label maps are all there is"
+            )
         scored = _predictions(predictions, prediction_ids)
+    elif prediction_ids != IDS:
+        raise UserError("--prediction-ids says what values --predictions have: give these, or leave it out")
     elif model is None:
         raise UserError("nothing to score; give the folder of a saved model, or --predictions")
     else:
@@ -97,8 +107,8 @@ def evaluate(  # noqa: PLR0913  # one argument per option
         wordings = wordings_of(base, vocabulary or (), templates or (), class_token or (), background or ())
         calibrate = None
         if calibration:
-            images = [(each, choose(list_stems(each, data_root), limit)) for each in chosen]
-            calibrate = partial(calibrated, calibration, evaluated=images)
+            found = [(each, choose(list_stems(each, data_root), limit)) for each in chosen]
+            calibrate = partial(calibrated, calibration, evaluated=found)
         segmenting = Segmenting(pick_device(device, join_processes()), windows_at_once, precision, bottom_up)
         scored = _model(model, chosen, wordings, segmenting, calibrate)
     with locked(output) if rank() == 0 else nullcontext(), nothing_left(output, (output / COUNTS).exists):
@@ -107,7 +117,8 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     part_processes()
     if rank() != 0:
         return
-    jaccards = {each.key: read_groups(output, each).jaccard for each in chosen} if bottom_up else {}
+    images = {each.benchmark.key: each.images for each in counted}
+    jaccards = {each.key: read_groups(output, each, images[each.key]).jaccard for each in chosen} if bottom_up else {}
     results = with_earlier(output, results_of(run, counted, time.perf_counter() - started, jaccards))
     results = _with_mentions(results, chosen, concepts) if concepts else results
     write_results(output, results)

@@ -79,8 +79,8 @@ def _number(value: float | None) -> float | None:
 
 
 def worded(record: Record) -> list[Record]:
-    """The rows without the controls."""
-    return [row for row in record["rows"] if row["names"] not in CONTROLS]
+    """The rows without the controls; all, where nothing else was asked for."""
+    return [row for row in record["rows"] if row["names"] not in CONTROLS] or record["rows"]
 
 
 def headline(record: Record) -> list[str]:

@@ -29,8 +29,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from simzss.evaluation.counts import ImageCounts, read_counts
+from simzss.evaluation.counts import ImageCounts
 from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.resumable import read_counted
 from simzss.evaluation.runner import Extra, task_of
 from simzss.evaluation.spec import Benchmark
 from simzss.evaluation.task import Column, count_images
@@ -93,9 +94,10 @@ def evaluate_groups(segmenter: Segmenter, benchmark: Benchmark, root: Path) -> G
     return Grouping.of_counts(counts, background=benchmark.background)
 
 
-def read_groups(output: Path, benchmark: Benchmark) -> Grouping:
-    """The grouping that a finished run with `BOTTOM_UP` counted into a folder."""
-    return Grouping.of_counts(read_counts(output / BOTTOM_UP.folder / benchmark.key), background=benchmark.background)
+def read_groups(output: Path, benchmark: Benchmark, images: int) -> Grouping:
+    """The grouping that a finished run with `BOTTOM_UP` over so many images counted into a folder."""
+    counts = read_counted(output / BOTTOM_UP.folder / benchmark.key, images)
+    return Grouping.of_counts(counts, background=benchmark.background)
 
 
 def centres_of(centred: Float[Tensor, "patches dim"]) -> Float[Tensor, "centres dim"]:

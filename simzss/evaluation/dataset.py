@@ -92,16 +92,16 @@ def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
     if not path.is_file():  # a pipe would be waited for, without end
         raise problem
     try:
-        return read_text(path).split()
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise problem from error
 
 
 def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:
     """Every image that fits the pattern, in subfolders too (Cityscapes has one per city)."""
-    before, *between = map(re.escape, benchmark.images.split("{stem}"))
+    before, *between = map(re.escape, (root / benchmark.images).as_posix().split("{stem}"))  # which may be absolute
     pattern = re.compile(before + "(.+)" + r"\1".join(between))  # a second {stem} repeats the first
-    names = (path.relative_to(root).as_posix() for path in (root / benchmark.image_folder).rglob("*"))
+    names = (path.as_posix() for path in (root / benchmark.image_folder).rglob("*"))
     return sorted(match[1] for name in names if (match := pattern.fullmatch(name)))
 
 

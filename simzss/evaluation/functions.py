@@ -47,4 +47,4 @@ class FunctionScorer:
                 f"{benchmark.key}: the function gave {found.dtype} of shape {tuple(found.shape)} for {sample.stem}; "
                 f"give one class id (an integer) per pixel, of shape {size}"
             )
-        return found.to(self.device)
+        return found.to(self.device).long()

@@ -5,7 +5,7 @@ processes take every n-th shard without padding, so that their sums are exact. A
 it was counted is counted anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from simzss.distributed import rank, world_size
-from simzss.evaluation.counts import read_shard, read_stamps, total, write_shard
+from simzss.evaluation.counts import ImageCounts, read_shard, read_stamps, total, write_shard
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Counts
 from simzss.evaluation.spec import Benchmark, check_keys, group_by_images
@@ -116,8 +116,17 @@ def _shard_path(folder: Path, start: int) -> Path:
     return folder / f"{start:06d}.parquet"
 
 
+def read_counted(folder: Path, images: int) -> Iterator[ImageCounts]:
+    """The counts of a run over so many images; shards that an earlier one over more of them left are not read."""
+    return _read_shards(folder, range(0, images, IMAGES_PER_SHARD))
+
+
+def _read_shards(folder: Path, starts: range) -> Iterator[ImageCounts]:
+    return (image for start in starts for image in read_shard(_shard_path(folder, start)))
+
+
 def _total_matrix(column: Column, output: Path, starts: range, device: torch.device) -> Counts:
     """The sum over all images of all processes."""
-    images = (image for start in starts for image in read_shard(_shard_path(output / column.folder, start)))
+    images = _read_shards(output / column.folder, starts)
     own = total(images, len(column.benchmark.names), column.values)
     return over_processes(own, device)

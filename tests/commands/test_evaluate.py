@@ -261,6 +261,8 @@ def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_wr
         (["--precision", "float8"], "precision"),
         (["--protocol", "nowhere.yaml"], "no file nowhere.yaml"),
         (["--benchmarks", "voc22"], "no benchmark 'voc22'"),
+        (["--threshold", "0.3", "--calibration", "x.json"], "--threshold and --calibration both give the threshold"),
+        (["--prediction-ids", "masks"], "--prediction-ids says what values --predictions have"),
     ],
 )
 def test_bad_options_get_one_line(scene: Path, options: list[str], complaint: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from simzss.benchmarks import EIGHT
 from simzss.cli import run
 from simzss.diagnostics.audit import BY_WORDS, Audit, Images, audit, single_choices
+from simzss.diagnostics.audit_report import as_record, one_page
 from simzss.diagnostics.calibration import gather_scores
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
@@ -19,6 +20,7 @@ from simzss.evaluation.wordings import Wording, name_of, wordings_of
 from simzss.segmentation.protocol import BackgroundRule, ClassToken, SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.models import save_tiny_model
+from tests.evaluation.runs import RUN
 from tests.evaluation.trees import write_tree
 from tests.evaluation.variants import uncounted
 from tests.segmentation.fakes import NoiseModel
@@ -100,6 +102,16 @@ def test_without_background_there_is_no_threshold(roots: tuple[Path, Path]) -> N
     assert row.histogram.risk(1.0) == pytest.approx(1 - alone.scores.pixel_accuracy, abs=1e-12)
 
 
+def test_controls_alone_have_a_report(roots: tuple[Path, Path]) -> None:
+    benchmark = uncounted("voc20")
+    images = Images(benchmark, roots[0], list_stems(benchmark, roots[0]))
+    found = audit(Segmenter(NoiseModel(), PROTOCOL), wordings_of(PROTOCOL, ["nonsense"]), images, None)
+    said = f"{100 * found.rows[0].miou:.2f}"
+    page = one_page(as_record(found, RUN, None))
+    assert f"the leading wording (nonsense plain eos) has {said}." in page
+    assert f"By chance, with words without meaning: {said} to {said}." in page
+
+
 @pytest.mark.parametrize("key", ["voc21", "cityscapes"])
 def test_the_command_writes_a_page_a_plot_and_the_numbers(
     key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -114,6 +126,9 @@ def test_the_command_writes_a_page_a_plot_and_the_numbers(
     words += ["--protocol", str(tmp_path / "small.yaml"), "--templates", "plain", "--device", "cpu"]
     if benchmark.background:
         words += ["--training-root", str(tmp_path / "training"), "--training-split", str(benchmark.split)]
+    else:
+        with pytest.raises(UserError, match="cityscapes has no background, so that no threshold is chosen: leave out"):
+            run(["audit", *words, "--training-split", "train.txt"])
     (tmp_path / "out" / "report.md").mkdir(parents=True)
     with pytest.raises(UserError, match=r"cannot write .*report.md: it is a folder; give the name of a file"):
         run(["audit", *words])

@@ -20,6 +20,7 @@ from simzss.diagnostics.grouping import (
     image_jaccard,
     read_groups,
 )
+from simzss.evaluation import resumable
 from simzss.evaluation.counts import ImageCounts
 from simzss.evaluation.labels import IGNORE
 from simzss.evaluation.metrics import contingency
@@ -210,9 +211,20 @@ def test_the_groups_of_a_run_are_those_in_memory_and_continue(tmp_path: Path) ->
     assert not (tmp_path / "out" / "groups").exists()
     grouping = ModelScorer(segmenter, extras=[BOTTOM_UP])
     (result,) = evaluate_benchmarks(grouping, [benchmark], tmp_path, tmp_path / "out")
-    assert read_groups(tmp_path / "out", benchmark) == evaluate_groups(segmenter, benchmark, tmp_path)
+    assert read_groups(tmp_path / "out", benchmark, 4) == evaluate_groups(segmenter, benchmark, tmp_path)
     assert np.array_equal(result.matrix, plain.matrix)
     assert isinstance(segmenter.model, ColourModel)
     segmenter.model.calls.clear()
     evaluate_benchmarks(grouping, [benchmark], tmp_path, tmp_path / "out")
     assert not segmenter.model.calls
+
+
+def test_groups_of_images_that_are_gone_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resumable, "IMAGES_PER_SHARD", 2)
+    benchmark = load_benchmark(write_scenes(tmp_path))
+    grouping = ModelScorer(Segmenter(oracle_for(benchmark), EXACT), extras=[BOTTOM_UP])
+    evaluate_benchmarks(grouping, [benchmark], tmp_path, tmp_path / "out")
+    for stem in ("0", "1"):
+        (tmp_path / benchmark.images.format(stem=stem)).unlink()
+    (result,) = evaluate_benchmarks(grouping, [benchmark], tmp_path, tmp_path / "out")
+    assert read_groups(tmp_path / "out", benchmark, result.images) == Grouping(2.0, 2)

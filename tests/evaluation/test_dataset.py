@@ -189,3 +189,21 @@ def test_real_ade_masks(shared: Path) -> None:
     assert len(stems) == 3
     names = {ade.names[i] for s in stems for i in np.unique(read_sample([ade], root, s).labels[0]) if i >= 0}
     assert {"sky", "building", "wall"} <= names
+
+
+def test_images_may_lie_anywhere(tmp_path: Path) -> None:
+    """A pattern of an absolute path, as `simzss data render` writes it, does not need a split file."""
+    ade = uncounted("ade20k")
+    masks = write_tree(tmp_path / "data", ade)
+    elsewhere = replace(ade, images=str(tmp_path / "data" / ade.images), masks=str(tmp_path / "data" / ade.masks))
+    (tmp_path / "empty").mkdir()
+    assert list_stems(elsewhere, tmp_path / "empty") == sorted(masks)
+
+
+def test_a_stem_of_a_split_may_hold_blanks(tmp_path: Path) -> None:
+    voc = uncounted("voc20")
+    write_pair(tmp_path, voc, "my photo", np.ones((4, 4), dtype=np.uint8))
+    split = tmp_path / str(voc.split)
+    split.parent.mkdir(parents=True)
+    split.write_text("my photo \n\n")
+    assert list_stems(voc, tmp_path) == ["my photo"]

@@ -34,6 +34,13 @@ def test_an_oracle_scores_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.matrix, result.matrix)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32])
+def test_integers_of_any_width_are_class_ids(kind: type[np.integer], tmp_path: Path) -> None:
+    write_tree(tmp_path, VOC)
+    (result,) = score(FunctionScorer(lambda *given: by_colour(*given).astype(kind)), VOC, tmp_path)
+    assert result.scores.miou == 1.0
+
+
 @pytest.mark.parametrize(
     ("gives", "said"),
     [

@@ -167,8 +167,10 @@ def test_the_command_scores_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "100.00" in capsys.readouterr().out
     assert f"Label maps from files, values as `{IDS}`" in (tmp_path / "out" / "report.md").read_text()
     assert (tmp_path / "out" / "overlays_colours.png").is_file()
-    with pytest.raises(UserError, match="--predictions takes no model, words, prompts or groups"):
-        run(["evaluate", *words, "--vocabulary", "plural"])
+    ignored = ["--vocabulary plural", "--protocol simzss", "--threshold 0.3", "--calibration x.json", "--no-pamr"]
+    for option in [*ignored, "--precision bfloat16", "--device cpu"]:
+        with pytest.raises(UserError, match="--predictions takes no model, words, prompts or groups, no protocol"):
+            run(["evaluate", *words, *option.split()])
     with pytest.raises(UserError, match="nothing to score; give the folder of a saved model, or --predictions"):
         run(["evaluate", *words[:-2]])
 

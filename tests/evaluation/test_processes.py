@@ -23,7 +23,7 @@ def evaluate_share(root: Path) -> torch.Tensor:
     segmenter = Segmenter(oracle_for(benchmark), RESIZED)
     scorer = ModelScorer(segmenter, extras=[BOTTOM_UP])
     (result,) = evaluate_benchmarks(scorer, [benchmark], root / "data", root / "out")
-    found = read_groups(root / "out", benchmark)  # every process has written its shards by now
+    found = read_groups(root / "out", benchmark, 5)  # every process has written its shards by now
     groups = torch.tensor([found.total, found.images], dtype=torch.float64)
     return torch.cat([torch.from_numpy(result.matrix).double().flatten(), groups])
 
