@@ -36,6 +36,9 @@ PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation"
 GROWING = ("specs", "words")
 """What a later part of a run may add to."""
 
+PACKAGED = "packaged"
+"""What stands for the hash of words that are no file's."""
+
 UNCOMPARED = "model path"
 """What two parts of one run may differ in where there are weights: a model is known by these, wherever it lies."""
 
@@ -58,11 +61,17 @@ def settings_of(
 ) -> ScorerSettings:
     """How a model segments, and the words that each vocabulary, by its name as in the counts, gives its classes."""
     words = {
-        f"{vocabulary_name(names)} for {benchmark.key}": _hash(repr(words_of(benchmark, names)).encode())
+        f"{vocabulary_name(names)} for {benchmark.key}": _words_hash(benchmark, names)
         for names in sorted({wording.names for wording in wordings})
         for benchmark in benchmarks
     }
     return ScorerSettings(model, segmenter.protocol, "bfloat16" if segmenter.half_precision else "float32", words)
+
+
+def _words_hash(benchmark: Benchmark, names: str) -> str:
+    """That of a file's words; those of the package stand in the hashes of its code and of the benchmark already."""
+    own = names.endswith((".yaml", ".yml"))
+    return _hash(repr(words_of(benchmark, names)).encode()) if own else PACKAGED
 
 
 def spec_hash(benchmark: Benchmark) -> str:
@@ -102,7 +111,8 @@ def claim(output: Path, run: EvaluationRun) -> EvaluationRun:
 
 def _changed_setting(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "") -> str | None:
     """The first key, with its parents, on which two records differ. Benchmarks or words of one alone do not count."""
-    for key in old.keys() & new.keys() if where.strip() in GROWING else old.keys() | new.keys():
+    growing = where.strip() in GROWING
+    for key in [key for key in new if key in old] if growing else dict.fromkeys([*new, *old]):
         before, after = old.get(key), new.get(key)
         if f"{where}{key}" == UNCOMPARED and new.get("weights") is not None:
             continue

@@ -56,7 +56,7 @@ class ScorerSettings:
     """None for label maps from files."""
     precision: str | None
     words: dict[str, str]
-    """Hashes of the words that vocabularies give to classes, by vocabulary and benchmark."""
+    """By vocabulary and benchmark, hashes of the words that files of one's own give to classes."""
     prediction_ids: str | None = None
     """What the values of label maps from files are."""
     prediction_table: str | None = None
