@@ -16,7 +16,7 @@ from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import choose
-from simzss.evaluation.thresholds import Calibration, image_marks
+from simzss.evaluation.thresholds import Calibration, image_hashes
 from simzss.io.files import written_whole
 from simzss.io.places import check_apart, check_writable
 from simzss.io.records import write_json
@@ -62,7 +62,7 @@ def calibrate(  # one argument per option
         benchmark=chosen.key,
         model=described.weights,
         protocol=settings,
-        images=image_marks(chosen, stems),
+        image_hashes=image_hashes(chosen, data_root, stems),
         plugin=described.plugin,
     )
     write_json(output, calibration)

@@ -31,7 +31,7 @@ from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import STANDARD, Benchmark, check_keys, load_benchmark
 from simzss.evaluation.task import COUNTS, Scorer, choose
-from simzss.evaluation.thresholds import calibrated
+from simzss.evaluation.thresholds import calibrated, image_hashes
 from simzss.evaluation.vocabularies import MADE, check_vocabulary
 from simzss.evaluation.wordings import Wording, wordings_of
 from simzss.io.places import locked, nothing_left
@@ -107,8 +107,9 @@ def evaluate(  # noqa: PLR0913  # one argument per option
         wordings = wordings_of(base, vocabulary or (), templates or (), class_token or (), background or ())
         calibrate = None
         if calibration:
-            found = [(each, choose(list_stems(each, data_root), limit)) for each in chosen]
-            calibrate = partial(calibrated, calibration, evaluated=found)
+            stems = {each.key: choose(list_stems(each, data_root), limit) for each in chosen}
+            hashes = {each.key: image_hashes(each, data_root, stems[each.key]) for each in chosen}
+            calibrate = partial(calibrated, calibration, evaluated=hashes)
         segmenting = Segmenting(pick_device(device, join_processes()), windows_at_once, precision, bottom_up)
         scored = _model(model, chosen, wordings, segmenting, calibrate)
     with locked(output) if rank() == 0 else nullcontext(), nothing_left(output, (output / COUNTS).exists):

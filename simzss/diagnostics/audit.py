@@ -33,6 +33,7 @@ from simzss.evaluation.bootstrap import Parts
 from simzss.evaluation.comparison import Comparison, comparison_of, corrected
 from simzss.evaluation.metrics import contingency
 from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.thresholds import image_hashes
 from simzss.evaluation.wordings import Wording, name_of
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import BackgroundRule
@@ -121,7 +122,7 @@ def audit(
         raise UserError(
             f"{training.benchmark.key} has other classes than {benchmark.key}; choose thresholds on the same"
         )
-    if shared := set(_paths(training)) & set(_paths(scored)):
+    if shared := set(_hashes(training)) & set(_hashes(scored)):
         raise UserError(f"{len(shared)} of the images are in the training split, too; choose thresholds on others")
     by_threshold = [replace(each, background=BackgroundRule.THRESHOLD) for each in wordings]
     sets = foreground(segmenter, benchmark, by_threshold)
@@ -201,5 +202,5 @@ def _images(segmenter: Segmenter, images: Images, sets: Sequence[ClassEmbeddings
     return score_images(segmenter, images.benchmark, images.root, images.stems, sets)
 
 
-def _paths(images: Images) -> list[Path]:
-    return [(images.root / images.benchmark.images.format(stem=stem)).resolve() for stem in images.stems]
+def _hashes(images: Images) -> tuple[str, ...]:
+    return image_hashes(images.benchmark, images.root, images.stems)

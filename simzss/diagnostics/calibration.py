@@ -166,8 +166,10 @@ def _above(by_bin: ByBin) -> Int64[np.ndarray, "bins_and_one classes"]:
 
 def edges_of(protocol: SegmentationProtocol) -> Float64[np.ndarray, " bins_and_one"]:
     """The edges of the bins: over all that a score can be."""
-    lowest = 0.0 if protocol.activation is Activation.SIGMOID else -1.0
-    return np.linspace(lowest, 1.0, BINS + 1)
+    if protocol.activation is Activation.SIGMOID:
+        return np.linspace(0.0, 1.0, BINS + 1)
+    reach = 1.0 + protocol.image_context  # of a patch, and so many times of the mean patch
+    return np.linspace(-reach, reach, BINS + 1)
 
 
 def foreground(segmenter: Segmenter, benchmark: Benchmark, wordings: Sequence[Wording]) -> list[ClassEmbeddings]:

@@ -38,13 +38,16 @@ class Interval:
 
 
 def paired_bootstrap(first: Parts, second: Parts, seed: int = 0) -> Interval:
-    """Of the mIoU of the second minus that of the first, over the same images."""
+    """Of the mIoU of the second minus that of the first, over the same images; NaN where no pixel is labelled."""
     images = first.shape[1]
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(images, np.full(images, 1 / images), size=DRAWS)
     differences = mean_over_classes(class_iou(draws, second)) - mean_over_classes(class_iou(draws, first))
-    low, high = np.nanpercentile(differences, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Interval(float(low), float(high), _p_value(differences))
+    known = differences[~np.isnan(differences)]  # a draw may hold no labelled pixel
+    if not len(known):
+        return Interval(float("nan"), float("nan"), float("nan"))
+    low, high = np.percentile(known, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return Interval(float(low), float(high), _p_value(known))
 
 
 def _p_value(differences: Float64[np.ndarray, " draws"]) -> float:

@@ -133,10 +133,16 @@ def _compare(
 def comparison_of(
     key: str, title: str, names: tuple[str, ...], first: Parts, second: Parts, seed: int = 0
 ) -> Comparison:
-    """Two sets of label maps of the same images side by side; the p-value is not corrected yet."""
+    """Two sets of label maps of the same images side by side; the p-value is not corrected yet.
+
+    Raises:
+        UserError: If no pixel is labelled.
+    """
     everything = np.ones((1, first.shape[1]))
     before, after = (class_iou(everything, part) for part in (first, second))
     first_miou, second_miou = float(mean_over_classes(before)[0]), float(mean_over_classes(after)[0])
+    if np.isnan(first_miou):
+        raise UserError(f"{key}: no pixel of these images is labelled, so that nothing is compared: give others")
     interval = paired_bootstrap(first, second, seed)
     return Comparison(
         key,

@@ -30,8 +30,11 @@ from simzss.evaluation.wordings import Wording, vocabulary_name
 from simzss.io.records import load_json, to_plain, write_json
 from simzss.segmentation.segmenter import Segmenter
 
-PACKAGES = ("modeling", "objectives", "segmentation", "benchmarks", "evaluation", "adapters")
-"""The rooms whose code and data decide a score."""
+DECIDING = (
+    *("modeling", "objectives", "segmentation", "benchmarks", "evaluation", "adapters"),
+    *("diagnostics/grouping.py", "io/images.py"),
+)
+"""The rooms, and files of others, whose code and data decide a score."""
 
 GROWING = ("specs", "words")
 """What a later part of a run may add to."""
@@ -81,11 +84,11 @@ def spec_hash(benchmark: Benchmark) -> str:
 
 def source_hash() -> str:
     """A hash of the code and data that decide a score."""
-    digest = hashlib.sha256()
-    for package in PACKAGES:
-        folder = Path(str(files(f"simzss.{package}")))
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in {".py", ".yaml"}):
-            digest.update(f"{package}/{path.relative_to(folder).as_posix()}".encode() + path.read_bytes())
+    digest, package = hashlib.sha256(), Path(str(files("simzss")))
+    for place in (package / name for name in DECIDING):
+        found = sorted(path for path in place.rglob("*") if path.suffix in {".py", ".yaml"}) or [place]
+        for path in found:
+            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

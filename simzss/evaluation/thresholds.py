@@ -4,8 +4,7 @@ It is of use only where it was made for: the same weights, windows, prompts and 
 those it was chosen on. So the file holds these, and whatever does not fit is refused.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from simzss.errors import UserError
 from simzss.evaluation.results import ScoredModel
 from simzss.evaluation.spec import Benchmark
 from simzss.io.config import configuration
+from simzss.io.files import file_hash
 from simzss.io.records import load_json
 from simzss.segmentation.protocol import SegmentationProtocol
 
@@ -35,20 +35,23 @@ class Calibration:
     model: str | None
     """Hash of its weights."""
     protocol: SegmentationProtocol
-    images: tuple[str, ...]
-    """Their marks."""
+    image_hashes: tuple[str, ...]
+    """Of their files."""
     plugin: str | None = None
     """The name of another package's model."""
 
 
-def image_marks(benchmark: Benchmark, stems: Sequence[str]) -> tuple[str, ...]:
-    """A short mark of every image, the same for all benchmarks that have it."""
-    paths = (benchmark.images.format(stem=stem) for stem in stems)
-    return tuple(hashlib.sha256(path.encode()).hexdigest()[:10] for path in paths)
+def image_hashes(benchmark: Benchmark, root: Path, stems: Sequence[str]) -> tuple[str, ...]:
+    """A short hash of the file of every image, the same wherever a copy lies and whatever it is called.
+
+    Raises:
+        UserError: If one cannot be read.
+    """
+    return tuple(file_hash(root / benchmark.images.format(stem=stem))[:16] for stem in stems)
 
 
 def calibrated(
-    path: Path, protocol: SegmentationProtocol, model: ScoredModel, evaluated: Sequence[tuple[Benchmark, Sequence[str]]]
+    path: Path, protocol: SegmentationProtocol, model: ScoredModel, evaluated: Mapping[str, Sequence[str]]
 ) -> SegmentationProtocol:
     """The protocol with the threshold of a file.
 
@@ -56,7 +59,7 @@ def calibrated(
         path: Of the calibration.
         protocol: What else decides the scores.
         model: What a result says of the model.
-        evaluated: The benchmarks with their images.
+        evaluated: The hashes of the images, by benchmark.
 
     Raises:
         UserError: If the calibration was made for another model or protocol, or on one of these images.
@@ -69,10 +72,10 @@ def calibrated(
         before, now = getattr(made.protocol, key), getattr(protocol, key)
         if before != now:
             raise UserError(f"{path}: made with another {key} ({before}, not {now}); calibrate anew")
-    for benchmark, stems in evaluated:
-        if shared := set(made.images) & set(image_marks(benchmark, stems)):
+    for key, hashes in evaluated.items():
+        if shared := set(made.image_hashes) & set(hashes):
             raise UserError(
-                f"{path}: chosen on {len(shared)} of the images of {benchmark.key} that are evaluated; "
+                f"{path}: chosen on {len(shared)} of the images of {key} that are evaluated; "
                 "calibrate on a training split"
             )
     return replace(protocol, threshold=made.threshold)

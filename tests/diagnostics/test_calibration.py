@@ -1,5 +1,6 @@
 """The histogram against the evaluation at single thresholds, pairs of pixels counted one by one, and refusals."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.results import ScoredModel
 from simzss.evaluation.runner import evaluate_benchmark
-from simzss.evaluation.thresholds import Calibration, calibrated, image_marks
+from simzss.evaluation.thresholds import Calibration, calibrated, image_hashes
 from simzss.io.records import load_json, write_json
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
@@ -67,31 +68,54 @@ def test_risk_is_what_is_wrong_among_the_answered(histogram: ScoreHistogram) -> 
 
 
 def test_a_calibration_holds_for_its_model_and_protocol_and_other_images_only(tmp_path: Path) -> None:
-    marks, model = image_marks(VOC, ["a", "b"]), ScoredModel("a/model", "f00")
+    model = ScoredModel("a/model", "f00")
     path = tmp_path / "threshold.json"
-    write_json(path, Calibration(0.3, 0.5, None, {"0.3": 0.5}, VOC.key, "f00", PROTOCOL, marks))
-    assert calibrated(path, PROTOCOL, model, [(VOC, ["c"])]).threshold == 0.3
-    assert calibrated(path, replace(PROTOCOL, names="synonyms"), model, [(VOC, ["c"])]).names == "synonyms"
+    write_json(path, Calibration(0.3, 0.5, None, {"0.3": 0.5}, VOC.key, "f00", PROTOCOL, ("a", "b")))
+    assert calibrated(path, PROTOCOL, model, {"voc21": ["c"]}).threshold == 0.3
+    assert calibrated(path, replace(PROTOCOL, names="synonyms"), model, {"voc21": ["c"]}).names == "synonyms"
     with pytest.raises(UserError, match=r"made for another model \(f00, not bad\)"):
-        calibrated(path, PROTOCOL, replace(model, weights="bad"), [(VOC, ["c"])])
+        calibrated(path, PROTOCOL, replace(model, weights="bad"), {"voc21": ["c"]})
     unhashed = ScoredModel("toy:a", plugin="toy:a")
     with pytest.raises(UserError, match=r"made for another model \(f00, not toy:a\)"):
-        calibrated(path, PROTOCOL, unhashed, [(VOC, ["c"])])
+        calibrated(path, PROTOCOL, unhashed, {"voc21": ["c"]})
     write_json(
         plugged := tmp_path / "plugged.json", replace(load_json(Calibration, path, "x"), model=None, plugin="toy:a")
     )
-    assert calibrated(plugged, PROTOCOL, unhashed, [(VOC, ["c"])]).threshold == 0.3
+    assert calibrated(plugged, PROTOCOL, unhashed, {"voc21": ["c"]}).threshold == 0.3
     with pytest.raises(UserError, match=r"made for another model \(toy:a, not toy:b\)"):
-        calibrated(plugged, PROTOCOL, replace(unhashed, plugin="toy:b"), [(VOC, ["c"])])
+        calibrated(plugged, PROTOCOL, replace(unhashed, plugin="toy:b"), {"voc21": ["c"]})
     with pytest.raises(UserError, match="made with another templates"):
-        calibrated(path, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, [(VOC, ["c"])])
+        calibrated(path, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, {"voc21": ["c"]})
     with pytest.raises(
         UserError, match="chosen on 1 of the images of voc20 that are evaluated; calibrate on a training"
     ):
-        calibrated(path, PROTOCOL, model, [(uncounted("voc20"), ["b", "c"])])
+        calibrated(path, PROTOCOL, model, {"voc20": ["b", "c"]})
     path.write_text("{}")
     with pytest.raises(UserError, match="key 'threshold' is missing; it is not what this `simzss calibrate` writes"):
-        calibrated(path, PROTOCOL, model, [(VOC, ["c"])])
+        calibrated(path, PROTOCOL, model, {"voc21": ["c"]})
+
+
+def test_an_image_is_known_by_its_content_wherever_it_lies(root: Path, tmp_path: Path) -> None:
+    stems, copy = list_stems(VOC, root), shutil.copytree(root, tmp_path / "copy")
+    hashes = image_hashes(VOC, root, stems)
+    assert len(set(hashes)) == len(stems)
+    elsewhere = replace(VOC, images=str(copy / VOC.images))
+    assert image_hashes(elsewhere, root, stems) == hashes
+    write_tree(tmp_path / "other", VOC, seed=1)  # the same names
+    assert not set(image_hashes(VOC, tmp_path / "other", stems)) & set(hashes)
+
+
+def test_scores_beyond_one_have_bins(root: Path) -> None:
+    """Patches asked together with their image reach as far as both."""
+    protocol = replace(PROTOCOL, image_context=100.0)
+    found = gather_scores(Segmenter(NoiseModel(), protocol), VOC, root, list_stems(VOC, root))
+    pixels = found.labelled.sum(axis=1)
+    assert pixels[found.edges[:-1] > 1].sum() > 0
+    bins = int(np.flatnonzero(pixels)[-1])
+    assert found.edges[bins] > 1
+    threshold = float(np.float32(found.edges[bins]))
+    result = evaluate_benchmark(Segmenter(NoiseModel(), replace(protocol, threshold=threshold)), VOC, root)
+    np.testing.assert_array_equal(found.class_iou()[bins], result.scores.class_iou)
 
 
 def test_a_benchmark_without_background_is_refused(root: Path) -> None:

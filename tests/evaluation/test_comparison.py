@@ -10,7 +10,7 @@ import pytest
 
 from simzss.errors import UserError
 from simzss.evaluation.bootstrap import class_iou, holm, paired_bootstrap, parts_of
-from simzss.evaluation.comparison import compare_runs, compare_wordings, load_run, settings_that_differ
+from simzss.evaluation.comparison import compare_runs, compare_wordings, comparison_of, load_run, settings_that_differ
 from simzss.evaluation.counts import ImageCounts, total, write_shard
 from simzss.evaluation.metrics import scores_of
 from simzss.evaluation.report import write_results
@@ -52,6 +52,20 @@ def test_draws_equal_repeated_images() -> None:
     weights = np.bincount(drawn, minlength=5)[None]
     expected = scores_of(total((counts[index] for index in drawn), 4)).class_iou
     np.testing.assert_allclose(class_iou(weights, parts_of(counts, 4))[0], expected, atol=1e-12)
+
+
+def test_images_without_a_labelled_pixel_decide_nothing() -> None:
+    """Of two images one counts: draws without it say nothing, all others the same."""
+    one, nothing = (np.array([[[right]], [[10]], [[10]]]) for right in (2, 5)), np.zeros((3, 1, 1), dtype=np.int64)
+    first, second = (np.concatenate([part, nothing], axis=1) for part in one)
+    found = paired_bootstrap(first, second)
+    assert found.low == found.high == pytest.approx(5 / 15 - 2 / 18)
+    draws = 2 / found.p - 1  # one side of nothing has none of them
+    assert draws == pytest.approx(0.75 * 2000, rel=0.05)
+    empty = np.zeros((3, 2, 1), dtype=np.int64)
+    assert np.isnan(paired_bootstrap(empty, empty).p)
+    with pytest.raises(UserError, match="pets: no pixel of these images is labelled"):
+        comparison_of("pets", "x", ("cat",), empty, empty)
 
 
 def test_a_run_differs_from_itself_by_nothing(tmp_path: Path) -> None:

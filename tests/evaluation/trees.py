@@ -49,7 +49,7 @@ def write_tree(root: Path, benchmark: Benchmark, seed: int = 0) -> dict[str, np.
     masks = {f"{folder}picture_{index}": rng.choice(values, size) for index, size in enumerate(SIZES)}
     ignored = [value for value in values if benchmark.table.ids[value] == IGNORE]
     if ignored:
-        masks[f"{folder}picture_{len(SIZES)}"] = np.full((8, 10), ignored[-1])
+        masks[f"{folder}picture_{len(SIZES)}"] = np.full((8, 10 + seed), ignored[-1])
     for stem, raw in masks.items():
         write_pair(root, benchmark, stem, raw.astype(np.uint8))
     if benchmark.split:
