@@ -8,14 +8,15 @@
 A crop is marked as done after the disk has its features, so neither a kill nor a power loss leaves a mark without them;
 and the mark is their checksum (XXH3), so a bit that has changed since, in either file, is noticed when they are read.
 Files are written by ordinary calls, never through a mapping, which a full disk would answer with a signal; a file that
-is complete is only read, and may lie where nothing can be written.
+is complete is only read, by any number of runs, and may lie where nothing can be written. Only one run at a time begins
+or fills the files; another may begin them anew afterwards, so who has read them looks at the key last.
 """
 
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -31,9 +32,12 @@ from simzss.data.cache_key import CacheKey
 from simzss.data.token_table import TOKENS
 from simzss.distributed import rank
 from simzss.errors import UserError
+from simzss.io.places import locked
 
 FEATURES, STATE, KEY, BROKEN, PROBE = "features.bin", "state.bin", "key.json", "broken.txt", "probe.txt"
 KNOWN = {FEATURES, STATE, KEY, BROKEN, PROBE}
+LOCK = ".lock"
+"""Of `simzss.io.places`; a killed run leaves it."""
 TO_DO, UNREADABLE = 0, int.from_bytes(b"unreadbl")
 """Marks that are no checksums; no single changed bit makes one of the other."""
 MARK = np.dtype("<u8")
@@ -60,7 +64,7 @@ class FeatureFile:
             crops: How many the disk must have room for.
 
         Raises:
-            UserError: If the folder holds other things, or there is no room.
+            UserError: If the folder holds other things, another run fills it, or there is no room.
         """
         sizes = {FEATURES: self.key.num_bytes, STATE: self.key.shape[0] * MARK.itemsize}
         if self._fits(sizes):
@@ -69,9 +73,13 @@ class FeatureFile:
             raise UserError(
                 f"{self.folder} holds other things than cached features: set data.cache_dir to a folder of its own"
             )
+        with self.claimed():
+            if not self._fits(sizes):  # as it may since another run has been here
+                self._begin(sizes, crops)
+
+    def _begin(self, sizes: dict[str, int], crops: int) -> None:
         with self.writing():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in KNOWN:
+            for name in (KEY, *KNOWN):  # first the key, which who reads looks at last
                 (self.folder / name).unlink(missing_ok=True)
             room = self.key.crop_bytes * crops
             if shutil.disk_usage(self.folder).free < room:
@@ -82,6 +90,38 @@ class FeatureFile:
                 with (self.folder / name).open("wb") as file:
                     file.truncate(size)
             (self.folder / KEY).write_text(self.key.as_json(), "utf-8")
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Let no other run begin or fill the files; for one process of all that do.
+
+        Raises:
+            UserError: If another run does, or the folder cannot be written to.
+        """
+        with ExitStack() as claim:
+            try:
+                claim.enter_context(locked(self.folder))
+            except UserError as error:
+                raise UserError(f"{error} (data.cache_dir)") from error
+            yield
+
+    def check_key(self) -> None:
+        """See that the files are still those of this key.
+
+        Raises:
+            UserError: If another run has begun them anew.
+        """
+        if not self._has_key():
+            said = f"another run with other settings has begun {self.folder} anew"
+            raise UserError(f"{said}: set data.cache_dir to a folder of its own")
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Refuse what the block has read, or failed to read, if the files are no longer those of this key."""
+        try:
+            yield
+        finally:
+            self.check_key()
 
     def marks(self) -> UInt64[np.ndarray, " crops"]:
         """What is known of each crop."""
@@ -117,15 +157,17 @@ class FeatureFile:
             ) from error
 
     def _fits(self, sizes: dict[str, int]) -> bool:
-        key = self.folder / KEY
-        if not key.is_file() or key.read_bytes() != self.key.as_json().encode():
-            return False
         files = {self.folder / name: size for name, size in sizes.items()}
-        return all(path.is_file() and path.stat().st_size == size for path, size in files.items())
+        whole = (path.is_file() and path.stat().st_size == size for path, size in files.items())
+        return self._has_key() and all(whole)
+
+    def _has_key(self) -> bool:
+        key = self.folder / KEY
+        return key.is_file() and key.read_bytes() == self.key.as_json().encode()
 
     def _names(self) -> set[str]:
-        """The files in the folder, without token tables, finished and not."""
-        return {path.name for path in self.folder.iterdir() if not path.name.lstrip(".").startswith(TOKENS)}
+        """The files in the folder, without token tables, finished and not, and the lock."""
+        return {path.name for path in self.folder.iterdir() if not path.name.lstrip(".").startswith(TOKENS)} - {LOCK}
 
 
 class FeatureWriter:

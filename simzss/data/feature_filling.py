@@ -1,12 +1,14 @@
 """Passing crops through the frozen backbone, so that the file of features is complete.
 
-The processes of a machine fill it together, and a killed run goes on where it stopped. Features that do not fit their
-checksum are named and computed anew. Images that cannot be read are named and marked, and leave the corpus.
+The processes of a machine fill it together, no other run meanwhile, and a killed run goes on where it stopped. Features
+that do not fit their checksum are named and computed anew. Images that cannot be read are named and marked, and leave
+the corpus.
 """
 
 import secrets
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def complete_file(
         sharded: Whether a process needs only its own crops (n % processes), so that a machine's file may lack others.
 
     Raises:
-        UserError: If too many images are unreadable, the disk is full, or several machines would fill one file.
+        UserError: If too many images are unreadable, the disk is full, or several machines or runs would fill one file.
     """
     here = ranks_here()
     needed = _needed(key.shape[0], here, sharded=sharded)
@@ -55,19 +57,38 @@ def complete_file(
         if rank() == leader:
             file.prepare(len(needed))
         barrier()
-    share = needed[here.index(rank()) :: len(here)]
-    damaged = _damaged(file, share, dataset)
-    to_do = np.union1d(share[file.marks()[share] == TO_DO], damaged)
-    _refuse_to_share(folder, here, incomplete=len(to_do) > 0)
-    if len(to_do):
-        compute_features(file, to_do.tolist(), backbone, dataset, workers)
-    barrier()
-    marks = file.marks()
-    if (marks[needed] == TO_DO).any():
-        raise UserError(f"{folder} is not complete: all processes of a machine must see the same folder")
-    unreadable = {int(crop) // dataset.period for crop in np.flatnonzero(marks == UNREADABLE)}
-    dataset.leave_out(set[int]().union(*all_values(unreadable)), file.broken)
-    return file.mapped()
+    with file.unchanged():
+        share = needed[here.index(rank()) :: len(here)]
+        damaged = _damaged(file, share, dataset)
+        to_do = np.union1d(share[file.marks()[share] == TO_DO], damaged)
+        _fill(file, here, to_do.tolist(), backbone, dataset, workers)
+        marks = file.marks()
+        if (marks[needed] == TO_DO).any():
+            raise UserError(f"{folder} is not complete: all processes of a machine must see the same folder")
+        unreadable = {int(crop) // dataset.period for crop in np.flatnonzero(marks == UNREADABLE)}
+        dataset.leave_out(set[int]().union(*all_values(unreadable)), file.broken)
+        return file.mapped()
+
+
+def _fill(
+    file: FeatureFile,
+    here: Sequence[int],
+    to_do: Sequence[int],
+    backbone: ImageBackbone,
+    dataset: CaptionDataset,
+    workers: int,
+) -> None:
+    """Compute what each process has to do, while the first of this machine keeps other runs away."""
+    incomplete = all_values(len(to_do) > 0)
+    _refuse_to_share(file.folder, here, incomplete=any(incomplete))
+    with ExitStack() as claim:
+        if rank() == here[0] and any(incomplete[process] for process in here):
+            claim.enter_context(file.claimed())
+            file.check_key()
+        barrier()  # nobody writes before
+        if to_do:
+            compute_features(file, to_do, backbone, dataset, workers)
+        barrier()
 
 
 def _needed(crops: int, here: Sequence[int], *, sharded: bool) -> Int[np.ndarray, " needed"]:
@@ -93,7 +114,7 @@ def _damaged(
 
 def _refuse_to_share(folder: Path, here: Sequence[int], *, incomplete: bool) -> None:
     """Several machines that fill one file would write over each other's pages."""
-    if len(here) == world_size() or not any(all_values(incomplete)):
+    if len(here) == world_size() or not incomplete:
         return
     word = all_values(secrets.token_hex())[0]
     if rank() == 0:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -22,6 +23,7 @@ from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.sampler import BatchIndices
 from simzss.data.transforms import SeededCrop
 from simzss.errors import UserError
+from simzss.io.places import locked
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from tests.corpus import Corpus
 
@@ -181,6 +183,63 @@ def damage(path: Path, place: int) -> None:
         byte = file.read(1)[0]
         file.seek(place)
         file.write(bytes([byte ^ 4]))
+
+
+def test_one_run_at_a_time_fills_the_cache(
+    corpus: Corpus, backbone: ImageBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others come while it is filled: with another size of crop, and with the same."""
+    whole = opened(tmp_path / "whole", backbone, dataset(corpus)).features
+    refused: list[str] = []
+
+    def disturbed(*arguments: Any) -> torch.Tensor:
+        for size in (48, 32):
+            with pytest.raises(UserError, match=r"another process is at work in .*cache_dir") as error:
+                opened(tmp_path / "both", backbone, dataset(corpus, size=size))
+            refused.append(str(error.value))
+        return encode(*arguments)
+
+    encode = feature_filling._encode
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_filling, "_encode", disturbed)
+        assert torch.equal(opened(tmp_path / "both", backbone, dataset(corpus)).features, whole)
+    assert len(refused) == 2
+    assert "\n" not in "".join(refused)
+    with locked(tmp_path / "both"):  # a complete one is only read
+        assert torch.equal(opened(tmp_path / "both", backbone, dataset(corpus)).features, whole)
+    (tmp_path / "both" / ".lock").touch()  # as a kill leaves it
+    assert opened(tmp_path / "both", backbone, dataset(corpus, size=48)).grid == (3, 3)
+    assert not (tmp_path / "both" / ".lock").exists()
+
+
+@pytest.mark.parametrize("filled", [True, False])
+@pytest.mark.parametrize(("views", "size"), [(2, 48), (1, 32)])
+def test_a_cache_that_another_run_begins_anew_while_it_is_read_is_refused(
+    corpus: Corpus,
+    backbone: ImageBackbone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    views: int,
+    size: int,
+    *,
+    filled: bool,
+) -> None:
+    opened(tmp_path, backbone, dataset(corpus))
+    other = dataset(corpus, views, size)
+    check = feature_filling._damaged
+
+    def replaced(*arguments: Any) -> Any:
+        monkeypatch.setattr(feature_filling, "_damaged", check)
+        damaged = check(*arguments)
+        if filled:
+            opened(tmp_path, backbone, other)
+        else:
+            feature_file.FeatureFile(tmp_path, cache_key(backbone, other, torch.float32)).prepare(0)
+        return damaged
+
+    monkeypatch.setattr(feature_filling, "_damaged", replaced)
+    with pytest.raises(UserError, match=r"another run with other settings has begun .* anew: set data\.cache_dir"):
+        opened(tmp_path, backbone, dataset(corpus))
 
 
 CROP_BYTES = 5 * 16 * 4
