@@ -210,18 +210,19 @@ def list_shards(pattern: str) -> ShardList:
         raise UserError(f"data.shards {pattern!r} names a shard twice")
     told = _told(urls)
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        sizes = tuple(pool.map(lambda url: told.get(PurePosixPath(url).name) or _size(url), urls))
+        sizes = tuple(pool.map(lambda url: told.get(url) or _size(url), urls))
     if sum(sizes) == 0:
         raise UserError(f"data.shards {pattern!r} hold no samples")
     return ShardList(urls, sizes)
 
 
 def _told(urls: Sequence[str]) -> dict[str, int]:
-    """Sizes by the names of the shards, from the lists that lie beside them."""
+    """Sizes by the shards, from the lists that lie beside them."""
     told: dict[str, int] = {}
     for folder in {url.rpartition("/")[0] for url in urls}:
-        listed = _json(f"{folder}/sizes.json" if folder else "sizes.json")
-        told |= {str(name): size for name, size in listed.items() if isinstance(size, int)}
+        before = f"{folder}/" if folder else ""
+        listed = _json(f"{before}sizes.json")
+        told |= {f"{before}{name}": size for name, size in listed.items() if isinstance(size, int)}
     return told
 
 

@@ -5,14 +5,15 @@ processes some of these. So the batches are the same on any number of either. A 
 and a resumed run opens the shards that hold what was not drawn yet.
 
 A sample that cannot be used (a broken image, no caption, a shard that ends early or cannot be fetched) is named once,
-and the next good one of its stream takes its place, to come again at its own. A training process counts those it meets,
-and ends the run when they are more than `max_broken`.
+and one that its stream draws for a later batch takes its place, to come again at its own; a different one in each place
+of a batch, where copies would be wrong negatives. A training process counts those it meets, and ends the run when they
+are more than `max_broken`.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -118,16 +119,19 @@ class ShardPieces:
         """A piece without its tokens, and what captions it has."""
         share, problems, made = self.run.share, dict[int, str](), []
         for number, place in draws:
-            position, draw = step * self.run.batch_size + number * share + place, step * share + place
-            made.append((position, *self._draw(streams[number], draw, position, problems)))
-            streams[number].drop(draw)
+            stream, position = streams[number], step * self.run.batch_size + number * share + place
+            draws_in_turn = chain([step * share + place], stream.others((step + 1) * share, place, share))
+            made.append((position, *self._draw(stream, draws_in_turn, position, problems)))
+            stream.drop(step * share + place)
         positions, crops, pixels, found = zip(*made, strict=True)
         return Piece(np.array(positions), np.array(crops), torch.stack(pixels), problems), found
 
-    def _draw(self, stream: Stream, first: int, position: int, problems: dict[int, str]) -> tuple[int, Tensor, Any]:
-        """The crop, pixels and caption of a draw, or of the next one that can be used."""
+    def _draw(
+        self, stream: Stream, draws: Iterator[int], position: int, problems: dict[int, str]
+    ) -> tuple[int, Tensor, Any]:
+        """The crop, pixels and caption of the first draw that can be used."""
         tried = set[int]()
-        for draw in count(max(first, stream.good)):
+        for draw in draws:
             sample = stream.sample(draw)
             number = sample.number * self.period + position % self.period
             try:
@@ -137,7 +141,6 @@ class ShardPieces:
                 problems[sample.number] = f"{stream.order.shards.name(sample.number)}: {error}"
                 tried.add(sample.number)
             else:
-                stream.good = draw
                 return number, pixels, found
             if len(tried) > min(self.max_broken, len(stream.order) - 1):
                 raise UserError(_too_many(problems[sample.number], len(tried)))
@@ -235,4 +238,4 @@ class ShardLoader:
                 if len(self.broken) > self.pieces.max_broken:
                     raise UserError(_too_many(problem, len(self.broken)))
                 said = f"{problem}; with it {len(self.broken)} samples could not be used"
-                warnings.warn(f"{said} ({self.pieces.max_broken} may be): the next takes its place", stacklevel=2)
+                warnings.warn(f"{said} ({self.pieces.max_broken} may be): another takes its place", stacklevel=2)

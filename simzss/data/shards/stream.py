@@ -1,12 +1,14 @@
 """The samples of one stream in the order in which they are drawn, from any draw on.
 
-What was read waits until it is drawn, which is never more than the buffer of the stream. Beginning in the middle of a
-pass opens the shard that holds the first sample still to be drawn, and keeps nothing of what was drawn before.
+What was read waits until it is drawn, which is never more than the buffer of the stream and what is drawn before the
+furthest draw that was asked for. Beginning in the middle of a pass opens the shard that holds the first sample still to
+be drawn, and keeps nothing of what was drawn before.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 
@@ -75,15 +77,39 @@ class Stream:
     def __init__(self, order: StreamOrder) -> None:
         self.order = order
         self.passes: dict[int, _Pass] = {}
-        self.good = 0
-        """The draw that could be used last: all between the one that was asked for then and it could not."""
+        self.ahead: deque[int] = deque()
+        """Draws ahead of their turn whose samples came: of all from some draw on, up to `looked`."""
+        self.looked = 0
 
     def sample(self, draw: int) -> Sample:
         """What is drawn; it stays until it is dropped."""
         epoch, place = divmod(draw, len(self.order))
         if epoch not in self.passes:
-            self.passes[epoch] = _Pass(self.order, epoch, place)
+            self.passes[epoch] = _Pass(self.order, epoch, 0 if self.passes else place)
         return self.passes[epoch].sample(place)
+
+    def others(self, first: int, place: int, share: int) -> Iterator[int]:
+        """Draws that may take the place of one that cannot be used, without end: no two places get the same.
+
+        Of the draws from `first` on whose samples come, number `place`, `place + share`, `place + 2 * share` and so on;
+        and in between once each draw whose sample does not come, so that it is told.
+
+        Args:
+            first: The first draw of the next batch.
+            place: Of the draw among those that a batch takes.
+            share: Draws that a batch takes.
+        """
+        while self.ahead and self.ahead[0] < first:
+            self.ahead.popleft()
+        self.looked = max(self.looked, first)
+        for number in count(place, share):
+            while len(self.ahead) <= number:
+                draw, self.looked = self.looked, self.looked + 1
+                if self.sample(draw).problem:
+                    yield draw
+                else:
+                    self.ahead.append(draw)
+            yield self.ahead[number]
 
     def drop(self, draw: int) -> None:
         """Forget a draw that was made."""

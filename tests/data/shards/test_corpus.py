@@ -82,6 +82,18 @@ def test_sizes_come_from_lists_or_else_from_the_shards(corpus: Corpus, tmp_path:
     assert list_shards(pattern).sizes == (3, 8, 2)
 
 
+def test_shards_of_one_name_in_several_folders_have_sizes_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, sizes in (("a", (3, 4)), ("b", (5, 6)), (".", (1, 2))):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        listed = {f"{number:05}.tar": size for number, size in enumerate(sizes)}
+        (tmp_path / folder / "sizes.json").write_text(json.dumps(listed))
+    assert list_shards(f"{tmp_path}/{{a,b}}/{{00000..00001}}.tar").sizes == (3, 4, 5, 6)
+    monkeypatch.chdir(tmp_path)
+    assert list_shards("{b/,a/,}{00000..00001}.tar").sizes == (5, 6, 3, 4, 1, 2)
+
+
 def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the shard .*00000.tar: there is no such file"):
         list_shards(f"{tmp_path}/{{00000..00003}}.tar")

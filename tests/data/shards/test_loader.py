@@ -1,5 +1,6 @@
 """Batches out of shards: those that a folder gives, on any number of processes and workers, whatever is broken."""
 
+import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -214,10 +215,58 @@ def test_broken_samples_are_named_once_and_replaced(broken: str, pattern: str) -
 def test_what_replaces_them_does_not_depend_on_processes_workers_or_resuming(broken: str) -> None:
     whole = list(loader(run_of(broken), max_broken=5))
     assert_all_same(list(loader(run_of(broken), 3, max_broken=5)), whole)
-    assert_all_same(list(loader(run_of(broken, start=4), max_broken=5)), whole[4:])
+    for start in range(1, 9):
+        assert_all_same(list(loader(run_of(broken, start=start), max_broken=5)), whole[start:])
     shares = [list(loader(run_of(broken, rank=rank, processes=2), max_broken=5)) for rank in range(2)]
     for batch, parts in zip(whole, zip(*shares, strict=True), strict=True):
         assert sorted(batch.crop.tolist()) == sorted(crop for part in parts for crop in part.crop.tolist())
+
+
+def in_sixes(larger: Corpus, folder: Path, buffer: int, broken: dict[int, str]) -> StreamRun:
+    """Batches of four of one stream of six shards of four; some of the shards in the order of the first pass broken."""
+    pattern = write_shards(folder, samples_of(larger), [4] * 6)
+    (folder / "sizes.json").write_text(json.dumps({f"{number:05}.tar": 4 for number in range(6)}))
+    streams = ShardCorpus(list_shards(pattern), BANK, None).streams(Streaming(streams=1, buffer=buffer), 3, 1)
+    shards = [span.shard for span in streams[0].spans(0)]
+    for place, how in broken.items():
+        path, first = folder / f"{shards[place]:05}.tar", 4 * shards[place]
+        listed = list(samples_of(larger).items())[first : first + 4]
+        path.unlink()
+        if how == "images":
+            write_shard(path, [(key, {**files, "png": b"no image"}) for key, files in listed])
+    return StreamRun(streams, batch_size=4, steps=12)
+
+
+@named_once
+@pytest.mark.parametrize("broken", [{1: "gone"}, {1: "gone", 2: "gone"}, {1: "images", 2: "images"}, {0: "images"}])
+def test_a_broken_shard_is_replaced_by_different_samples(
+    larger: Corpus, tmp_path: Path, broken: dict[int, str]
+) -> None:
+    """Without mixing a batch is a shard: a broken one is replaced by the next good one, in its order."""
+    run = in_sixes(larger, tmp_path, 1, broken)
+    batches = list(loader(run, max_broken=8))
+    good = samples([batches[max(broken) + 1]])
+    assert len(set(good)) == 4
+    assert [samples([batches[place]]) for place in broken] == [good] * len(broken)
+    for start in range(1, 12):
+        assert_all_same(list(loader(replace(run, start=start), max_broken=8)), batches[start:])
+
+
+@named_once
+@pytest.mark.parametrize("buffer", [1, 5])
+def test_what_is_read_ahead_to_replace_is_at_most_a_share_more_than_the_buffer(
+    larger: Corpus, tmp_path: Path, buffer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, drop = list[int](), stream.Stream.drop
+
+    def watched(self: stream.Stream, draw: int) -> None:
+        held.extend(sum(bool(sample.files) for sample in one.waiting.values()) for one in self.passes.values())
+        drop(self, draw)
+
+    monkeypatch.setattr(stream.Stream, "drop", watched)
+    run = in_sixes(larger, tmp_path, buffer, {1: "gone"})
+    list(loader(run, max_broken=4))
+    assert buffer + 1 < max(held) <= buffer + run.share
 
 
 @many
