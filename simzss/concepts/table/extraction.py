@@ -2,6 +2,7 @@
 
 The work is cut into parts of a fixed number of source rows. A part is written when it is complete and never touched
 again; a run that is started again reads the source anew, passes over the rows of the parts that are there, and goes on.
+Parts of a finished table that have changed since are refused, not taken over.
 With several shards into one folder, shard i of n takes the parts k with k mod n = i - 1; whichever shard sees the last
 part completed writes the counts. The manifest is what claims a folder: only one run can create it, and all others must
 ask for the same table.
@@ -57,8 +58,10 @@ def extract(
     with locked(folder, share), nothing_left(folder, begun):
         if not part_paths(folder):
             asked.create(folder, str(shard))
-        if finished := _finished(folder, _refuse_another(folder, asked)):
+        stored = _refuse_another(folder, asked)
+        if finished := _finished(folder, stored):
             return finished
+        _refuse_changed(folder, stored)
         cutter = _Cutter(plan, folder, shard, watcher)
         plan.recipe.bank.save(folder / BANK, str(shard))
         chunks = cutter.chunks()
@@ -148,6 +151,19 @@ def _refuse_another(folder: Path, asked: Manifest) -> Manifest:
             f"options to go on, or delete its {MANIFEST}, {BANK} and part-*.parquet to begin anew"
         )
     return stored
+
+
+def _refuse_changed(folder: Path, stored: Manifest) -> None:
+    """Before the missing parts of a table that was finished are made, and with them the others take for whole.
+
+    Raises:
+        UserError: If parts that are there have changed since it was.
+    """
+    kept = [path for path in part_paths(folder) if path.name in (stored.parts or {})]
+    changed = [path.name for path in kept if file_hash(path) != (stored.parts or {})[path.name]]
+    if changed:
+        said = f"{', '.join(changed)} of {folder} have changed since the table was finished"
+        raise UserError(f"{said}; remove them and start the same `simzss concepts` again")
 
 
 def _finish(folder: Path, manifest: Manifest, plan: Plan, parts: int, shard: Shard) -> Manifest:

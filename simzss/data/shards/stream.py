@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count, islice
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -62,7 +63,8 @@ def read_span(shards: ShardList, span: Span) -> Iterator[Sample]:
     come, problem = span.first, ""
     try:
         for files in islice(read_samples(url), span.first, span.last):
-            yield Sample(begin + come, files.pop("__key__"), {name: files[name] for name in files if name[:2] != "__"})
+            key = str(PurePosixPath(files.pop("__key__")))  # as `simzss concepts` has it: 17 for `./17.jpg`, too
+            yield Sample(begin + come, key, {name: files[name] for name in files if name[:2] != "__"})
             come += 1
         problem = f"it holds fewer samples than the {shards.sizes[span.shard]} that were counted"
     except StoreError as error:

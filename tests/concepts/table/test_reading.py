@@ -57,6 +57,23 @@ def refused(table: Path, match: str) -> None:
         assert "\n" not in str(error.value)
 
 
+def test_parts_that_have_changed_are_not_taken_over_when_a_missing_one_is_made(tmp_path: Path, table: Path) -> None:
+    for part in (1, 2):
+        written = pq.ParquetFile(part_path(table, part)).read()
+        keys = ["wrong", *written["key"].to_pylist()[1:]]
+        changed = written.set_column(0, SCHEMA.field("key"), [keys]).replace_schema_metadata(written.schema.metadata)
+        pq.write_table(changed, part_path(table, part))
+    part_path(table, 0).unlink()
+    named = r"part-00001\.parquet, part-00002\.parquet of .* have changed since the table was finished; remove them"
+    with pytest.raises(UserError, match=named):
+        extract(plan(tmp_path), table)
+    assert not part_path(table, 0).exists()
+    for part in (1, 2):
+        part_path(table, part).unlink()
+    extract(plan(tmp_path), table)
+    assert read_table(table).rows["key"].to_pylist() == [f"{row}.jpg" for row in range(8)]
+
+
 @pytest.mark.parametrize("first_version", [False, True])
 def test_a_missing_part_is_named(table: Path, *, first_version: bool) -> None:
     if first_version:

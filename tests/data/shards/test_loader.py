@@ -14,6 +14,7 @@ from torch import Tensor
 
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.mentions import Match
+from simzss.concepts.readers.rows import CaptionRow
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
@@ -23,7 +24,7 @@ from simzss.data.batches import make_batch
 from simzss.data.caption_dataset import NEVER
 from simzss.data.shards import store, stream
 from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
-from simzss.data.shards.corpus import ShardCorpus, Streaming, list_shards
+from simzss.data.shards.corpus import ShardCorpus, Span, Streaming, list_shards
 from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
 from simzss.data.token_table import tokenise
 from simzss.data.transforms import SeededCrop
@@ -157,6 +158,17 @@ def test_captions_joined_from_a_table_are_those_found_on_the_fly(pattern: str, t
     extract(Plan(open_corpus(str(Path(pattern).parent)), RECIPE), tmp_path / "table")
     joined = JoinedCaptions(tmp_path / "table", tokenise(read_table(tmp_path / "table").rows, TOKENIZER))
     assert_all_same(list(loader(run_of(pattern), captions=joined)), list(loader(run_of(pattern))))
+
+
+def test_keys_are_those_of_the_table_however_tar_was_called(larger: Corpus, tmp_path: Path) -> None:
+    """`tar cf s.tar ./17.jpg` puts `./` before every name."""
+    folders = ("", "./", "in/", "./in/./")
+    listed = {f"{folders[number % 4]}{key}": files for number, (key, files) in enumerate(samples_of(larger).items())}
+    shards = list_shards(write_shards(tmp_path / "shards", listed, [24]))
+    keys = [sample.key for sample in stream.read_span(shards, Span(0, 0, 24))]
+    rows = open_corpus(str(tmp_path / "shards")).rows()
+    assert keys == [row.key for row in rows if isinstance(row, CaptionRow)]
+    assert keys[:2] == list(samples_of(larger))[:2]
 
 
 def test_keys_that_a_table_lacks_or_has_twice_are_told(
