@@ -154,10 +154,10 @@ def _refuse_another(folder: Path, asked: Manifest) -> Manifest:
 
 
 def _refuse_changed(folder: Path, stored: Manifest) -> None:
-    """Before the missing parts of a table that was finished are made, and with them the others take for whole.
+    """See that the parts of a table that was finished, and lacks others now, are those it was finished with.
 
     Raises:
-        UserError: If parts that are there have changed since it was.
+        UserError: If any has changed.
     """
     kept = [path for path in part_paths(folder) if path.name in (stored.parts or {})]
     changed = [path.name for path in kept if file_hash(path) != (stored.parts or {})[path.name]]
