@@ -32,12 +32,10 @@ from simzss.data.cache_key import CacheKey
 from simzss.data.token_table import TOKENS
 from simzss.distributed import rank
 from simzss.errors import UserError
-from simzss.io.places import locked
+from simzss.io.places import LOCK, locked
 
 FEATURES, STATE, KEY, BROKEN, PROBE = "features.bin", "state.bin", "key.json", "broken.txt", "probe.txt"
 KNOWN = {FEATURES, STATE, KEY, BROKEN, PROBE}
-LOCK = ".lock"
-"""Of `simzss.io.places`; a killed run leaves it."""
 TO_DO, UNREADABLE = 0, int.from_bytes(b"unreadbl")
 """Marks that are no checksums; no single changed bit makes one of the other."""
 MARK = np.dtype("<u8")

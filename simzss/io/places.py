@@ -18,6 +18,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+LOCK = ".lock"
+"""The file in a folder that one process works in; a kill may leave it."""
+
 
 def check_writable(path: Path) -> None:
     """Find out before the work that its result can be written; nothing is made yet.
@@ -132,7 +135,7 @@ def remove(path: Path) -> None:
 
 
 def _lock_file(folder: Path, share: str) -> Path:
-    return folder / f".lock{share}"
+    return folder / f"{LOCK}{share}"
 
 
 def _lock(file: IO[str], path: Path) -> bool:

@@ -110,11 +110,9 @@ class Segmentation:
         Raises:
             UserError: If there is no such class, or it is a background without words.
         """
-        if word in self.classes and len(self.classes) == len(
-            self.grid.words
-        ):  # a background's name is none of its words
-            word = self.grid.words[self.classes.index(word)][0]
-        return self.grid.map_of(word)
+        with_words = self.classes[-len(self.grid.words) :]  # without the background that a threshold makes
+        words = dict(zip(with_words, self.grid.words, strict=True))
+        return self.grid.map_of(words.get(word, (word,))[0])
 
     def overlay(self, opacity: float = OPACITY, *, legend: bool = True) -> Image.Image:
         """The photograph under the colours of its classes, in which a class has the same colour in every image.

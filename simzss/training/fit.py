@@ -228,9 +228,13 @@ def _alone_and_clean(cli: FitCLI, run: Path) -> Iterator[None]:
     if cli.trainer.global_rank:
         yield
         return
-    cache: Path | None = cli.datamodule.cache_dir
-    cached_inside = cache is not None and cache.resolve().is_relative_to(run.resolve())  # what took hours stays
-    with locked(run), nothing_left(run, lambda: cached_inside or cli.model.chunk_size is not None):
+
+    def begun() -> bool:
+        cache: Path | None = cli.datamodule.cache_dir
+        cached = cache is not None and cache.is_dir() and cache.resolve().is_relative_to(run.resolve())
+        return cached or cli.model.chunk_size is not None  # features take hours, too
+
+    with locked(run), nothing_left(run, begun):
         yield
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from simzss.errors import UserError
 from simzss.photographs.material import voc_split
 from simzss.photographs.scores import Question, questions, score_of
 
@@ -47,3 +48,5 @@ def test_names_are_asked_by_how_often_captions_mention_them(tmp_path: Path) -> N
     assert named["coco/seen"] == ["bus", "cat", "dog"]
     assert len(asked["voc/five"].answers) == 20
     assert len(asked["voc/five"].averaged) == 5
+    with pytest.raises(UserError, match="mention no name of VOC 80 times, or none of COCO 30 times: give more"):
+        questions(part, part, {"dog": 79})

@@ -50,8 +50,8 @@ def extract(
     extractor = plan.recipe.build()
     asked = Manifest(plan.settings(describe_pipeline(extractor.route.nlp)))
     share = "" if shard == WHOLE else str(shard)
-    begun_before = part_paths(folder) and not was_locked(folder, share)
-    if begun_before and (finished := _finished(folder, _refuse_another(folder, asked))):
+    at_rest = part_paths(folder) and not was_locked(folder, share)
+    if at_rest and (finished := _finished(folder, _refuse_another(folder, asked))):
         return finished  # without a lock, so that its folder may be read-only
     # another shard may be at work on its first part, and need what is there
     begun = lambda: shard != WHOLE or bool(part_paths(folder))  # noqa: E731
@@ -159,9 +159,9 @@ def _refuse_changed(folder: Path, stored: Manifest) -> None:
     Raises:
         UserError: If any has changed.
     """
-    kept = [path for path in part_paths(folder) if path.name in (stored.parts or {})]
-    changed = [path.name for path in kept if file_hash(path) != (stored.parts or {})[path.name]]
-    if changed:
+    hashes = stored.parts or {}
+    kept = [path for path in part_paths(folder) if path.name in hashes]
+    if changed := [path.name for path in kept if file_hash(path) != hashes[path.name]]:
         said = f"{', '.join(changed)} of {folder} have changed since the table was finished"
         raise UserError(f"{said}; remove them and start the same `simzss concepts` again")
 
