@@ -20,7 +20,7 @@ import typer
 from simzss import __version__, peers
 from simzss.errors import UserError
 from simzss.io.system_errors import REMEDIES, why
-from simzss.stopping import Stopped, handle_signals, leave, postpone, requested, tell
+from simzss.stopping import Stopped, exit_in_time, handle_signals, postpone, requested, tell
 
 NO_TEMPORARY_FILES = "No usable temporary directory"
 """How Python begins to tell that."""
@@ -131,7 +131,7 @@ def main() -> None:
         if line is None:
             raise
         tell(line)
-        leave(code)
+        exit_in_time(code)
 
 
 def _by_the_system(error: BaseException) -> UserError | None:

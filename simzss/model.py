@@ -22,8 +22,8 @@ from simzss.model_folder import (
     BACKBONE,
     BANK,
     CONFIG,
+    MODEL_SCHEMA,
     PROTOCOL,
-    SCHEMA,
     TOKENIZER,
     WEIGHTS,
     ModelConfig,
@@ -37,9 +37,10 @@ from simzss.model_folder import (
     read_tensors,
     write_tensors,
 )
+from simzss.modeling import RANDOM
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.t5_tokenizer import T5Tokenizer
-from simzss.modeling.text_encoder import OWN, RANDOM, TextEncoder, TextEncoderConfig, tokenizer_for
+from simzss.modeling.text_encoder import OWN, TextEncoder, TextEncoderConfig, tokenizer_for
 from simzss.modeling.tokenizer import TextTokenizer, Tokens, pad_ids
 from simzss.objectives.base import Objective
 from simzss.types import ConceptMentions, ImageFeatures, TextFeatures
@@ -173,14 +174,14 @@ class AlignedModel(nn.Module, ModelHubMixin):
             if self.bank is not None:
                 self.bank.save(partial / BANK)
             if self.protocol is not None:
-                write_json(partial / PROTOCOL, SavedProtocol(self.protocol, SCHEMA))
+                write_json(partial / PROTOCOL, SavedProtocol(self.protocol, MODEL_SCHEMA))
             if isinstance(self.tokenizer, T5Tokenizer):
                 (partial / TOKENIZER).write_text(self.tokenizer.to_json())
             saved = SavedConfig(
                 **vars(config),
                 backbone_hash=self.backbone.fingerprint(),
                 version=__version__,
-                schema=SCHEMA,
+                schema=MODEL_SCHEMA,
                 files={path.name: file_hash(path) for path in sorted(partial.iterdir())},
             )
             write_json(partial / CONFIG, replace(saved, checksum=saved.own_checksum()))
@@ -314,9 +315,9 @@ def _build(folder: Path, config: ModelConfig, *, download: bool) -> AlignedModel
     if carried := backbone.weights == BACKBONE:
         backbone = replace(backbone, weights=str(folder / BACKBONE))
     if objective.trains_backbone:
-        backbone = replace(backbone, weights="random")  # its weights are among those of the model
+        backbone = replace(backbone, weights=RANDOM)  # its weights are among those of the model
     if backbone.denoiser is not None:
-        backbone = replace(backbone, denoiser=replace(backbone.denoiser, weights="random"))  # theirs are there too
+        backbone = replace(backbone, denoiser=replace(backbone.denoiser, weights=RANDOM))  # theirs are there too
     tokenizer = str(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else OWN
     text_encoder = replace(text_encoder, weights=RANDOM, tokenizer=tokenizer)  # the model's tensors are its own
     model = AlignedModel(backbone, text_encoder, objective, download=download)

@@ -28,7 +28,7 @@ from simzss.objectives.base import Objective, registered
 
 WEIGHTS, CONFIG, BANK, TOKENIZER = "model.safetensors", "config.json", "bank.json", "tokenizer.json"
 BACKBONE, PROTOCOL = "backbone.safetensors", "protocol.json"
-SCHEMA = 2
+MODEL_SCHEMA = 2
 """Of `config.json` and `protocol.json`."""
 
 
@@ -83,7 +83,7 @@ def read_config(folder: Path) -> SavedConfig:
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             raise UserError(f"{folder} is no saved model: {name} is missing (a run saves one as RUN/model)")
-    return load_json(SavedConfig, folder / CONFIG, "simzss fit", SCHEMA)
+    return load_json(SavedConfig, folder / CONFIG, "simzss fit", MODEL_SCHEMA)
 
 
 def read_protocol(folder: Path) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def read_protocol(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: If the file is damaged.
     """
-    return load_json(SavedProtocol, folder / PROTOCOL, "simzss fit", SCHEMA).protocol
+    return load_json(SavedProtocol, folder / PROTOCOL, "simzss fit", MODEL_SCHEMA).protocol
 
 
 def check_files(folder: Path, hashes: Mapping[str, str]) -> None:

@@ -29,7 +29,7 @@ HUSH: int | None = getattr(signal, "SIGUSR2", None)
 HUSHED = 1
 """Exit code of those others."""
 
-PATIENCE = 8.0
+UNWINDING_TIME = 8.0
 """Seconds that unwinding may take."""
 
 
@@ -125,7 +125,7 @@ def end_at_once(code: int, line: str | None = None) -> NoReturn:
     os._exit(code)
 
 
-def leave(code: int) -> NoReturn:
+def exit_in_time(code: int) -> NoReturn:
     """Exit, and do not wait for ever for threads that wait for processes which are gone."""
     _later(end_at_once, code)
     sys.exit(code)
@@ -179,6 +179,6 @@ def _end_if_stuck(number: int) -> None:
 
 
 def _later(ending: Callable[[int], None], number: int) -> None:
-    timer = threading.Timer(PATIENCE, ending, (number,))
+    timer = threading.Timer(UNWINDING_TIME, ending, (number,))
     timer.daemon = True
     timer.start()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simzss.errors import UserError
-from simzss.modeling.released import fill, read_tensors
+from simzss.modeling.released import load_exactly, read_state_dict
 
 HEAD_WIDTH = 64
 """Channels of an attention head, in both towers."""
@@ -118,9 +118,9 @@ def read_vision_head(path: Path, width: int) -> VisionHead:
     Raises:
         UserError: If tensors are missing, unknown, or do not fit the backbone; they are named.
     """
-    found = read_tensors(path)
+    found = read_state_dict(path)
     head = VisionHead(width, _blocks(found, "block_list."))
-    fill(head, found, f"{path} is no vision head of dino.txt behind {width} dimensions")
+    load_exactly(head, found, f"{path} is no vision head of dino.txt behind {width} dimensions")
     return head
 
 
@@ -130,14 +130,14 @@ def read_text_tower(path: Path, dim: int) -> TextTower:
     Raises:
         UserError: If tensors are missing, unknown, or do not fit; they are named.
     """
-    found = read_tensors(path)
+    found = read_state_dict(path)
     complaint = f"{path} is no text encoder of dino.txt with {dim} dimensions"
     embedding, positions = found.get(EMBEDDING), found.get(POSITIONS)
     if embedding is None or positions is None or embedding.ndim != 2 or positions.ndim != 2:
         raise UserError(f"{complaint}: no matrices {EMBEDDING} and {POSITIONS}")
     (vocabulary, width), context = embedding.shape, len(positions)
     tower = TextTower(vocabulary, context, width, dim, _blocks(found, "backbone.blocks."))
-    fill(tower, found, complaint)
+    load_exactly(tower, found, complaint)
     return tower
 
 

@@ -32,13 +32,13 @@ from torch.nn import functional
 from simzss.adapters.open_clip_model import make_open_clip
 from simzss.errors import UserError
 from simzss.io.config import configuration, load_yaml
+from simzss.modeling import RANDOM
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name
-from simzss.modeling.released import fill, read_tensors
+from simzss.modeling.released import load_exactly, read_state_dict
 
 HIDDEN, FORMERLY = "hidden_layers.", "linear_layer2."
 """Where hidden layers lie in a file, and where older files have the only one."""
-RANDOM = "random"
 
 ACTS: dict[str | None, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -168,10 +168,10 @@ def read_projection(path: Path, clip_dim: int, dim: int, act: str | None) -> Pro
     Raises:
         UserError: If tensors are missing, unknown, or do not fit between the two spaces; they are named.
     """
-    found = {name.replace(FORMERLY, f"{HIDDEN}0."): tensor for name, tensor in read_tensors(path).items()}
+    found = {name.replace(FORMERLY, f"{HIDDEN}0."): tensor for name, tensor in read_state_dict(path).items()}
     hidden = len({name.split(".")[1] for name in found if name.startswith(HIDDEN)})
     projection = Projection(clip_dim, dim, hidden, act)
-    fill(projection, found, f"{path} is no projection of Talk2DINO from {clip_dim} to {dim} dimensions")
+    load_exactly(projection, found, f"{path} is no projection of Talk2DINO from {clip_dim} to {dim} dimensions")
     return projection
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from simzss.commands.console import make_console
-from simzss.demo.demo_results import RESULTS, gather_results, results_table
+from simzss.demo.demo_results import DEMO_RESULTS, gather_results, results_table
 from simzss.demo.overlays import draw_overlays
 from simzss.demo.run import DemoConfig, Method, run_demo
 from simzss.demo.world import WorldConfig
@@ -39,12 +39,12 @@ def demo(
         run_demo(output / f"seed-{seed}", replace(settings, world=replace(world, seed=seed))) for seed in range(seeds)
     ]
     results = gather_results(outcomes, settings)
-    write_json(output / RESULTS, results)
+    write_json(output / DEMO_RESULTS, results)
     draw_overlays(outcomes[0], settings, output / "overlays.png")
     console = make_console()
     console.print(results_table(results))
     console.print(
-        f"{results.seconds['total']:.0f} seconds per seed; wrote {output}/{RESULTS} and overlays.png",
+        f"{results.seconds['total']:.0f} seconds per seed; wrote {output}/{DEMO_RESULTS} and overlays.png",
     )
 
 

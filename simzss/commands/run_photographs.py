@@ -14,7 +14,7 @@ from simzss.photographs.material import Material
 from simzss.photographs.pipeline import run_photographs
 from simzss.photographs.record import draw_pictures, draw_plot, gather_figures, summary_table
 from simzss.photographs.training import Trainings
-from simzss.photographs.variants import FURTHER, MAIN
+from simzss.photographs.variants import FURTHER_ROWS, MAIN_ROWS
 from simzss.segmentation.protocol import load_protocol
 
 WIDE = 132
@@ -50,7 +50,7 @@ def photographs(  # noqa: PLR0913  # one argument per option
 ) -> None:
     """Train on captions of photographs, score on VOC and COCO beside what masks teach, make the pictures."""
     material = Material(captions, heldout, images, weights, nlp, voc, tuning, coco)
-    chosen = dict(MAIN) if rows is Rows.MAIN else {**MAIN, **FURTHER}
+    chosen = dict(MAIN_ROWS) if rows is Rows.MAIN else {**MAIN_ROWS, **FURTHER_ROWS}
     extra = tuple(f"--{pair}" for pair in fit or ())
     trainings = Trainings(output, material, chosen, find_config(Kind.TRAIN, recipe), epochs, seeds, extra)
     settings = load_protocol(protocol)

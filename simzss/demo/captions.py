@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simzss.demo.scenes import CLASSES, Picture, Scene
+from simzss.demo.scenes import CLASS_NAMES, Picture, Scene
 from simzss.demo.vocabulary import (
     ADJECTIVES,
     COLOUR_WORDS,
-    DISTRACTORS,
+    IDLE_REMARKS,
     PLURAL_VERBS,
     SYNONYMS,
     VERBAL,
     VERBS,
 )
 
-VISIBLE = 60
+SPOKEN_OF = 60
 """Fewest pixels of a part that a caption may speak of."""
 IRREGULAR = {
     "person": "people",
@@ -32,7 +32,7 @@ IRREGULAR = {
     "scissors": "scissors",
     "lamb": "lambs",
 }
-NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
+NUMBER_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 UNCOUNTED = frozenset({"scissors"})
 
 
@@ -55,15 +55,15 @@ def write_captions(scene: Scene, picture: Picture, rng: np.random.Generator, cou
 def describe(scene: Scene, picture: Picture) -> tuple[list[Seen], list[str]]:
     """What is to be seen: the things, and the names of the grounds."""
     pixels = np.bincount(picture.part.ravel(), minlength=len(scene.parts))
-    visible = [number for number in range(len(scene.parts)) if pixels[number] >= VISIBLE]
+    visible = [number for number in range(len(scene.parts)) if pixels[number] >= SPOKEN_OF]
     first = len(scene.grounds)
-    grounds = [CLASSES[scene.parts[number]] for number in visible if number < first]
+    grounds = [CLASS_NAMES[scene.parts[number]] for number in visible if number < first]
     items = [scene.items[number - first] for number in visible if number >= first]
     colours: dict[int, set[str]] = {}
     for item in items:
         colours.setdefault(item.kind, set()).add(item.main)
     counts = Counter(item.kind for item in items)
-    kind_of = {item.kind: CLASSES[scene.parts[first + scene.items.index(item)]] for item in items}
+    kind_of = {item.kind: CLASS_NAMES[scene.parts[first + scene.items.index(item)]] for item in items}
     things = [
         Seen(kind_of[kind], count, next(iter(colours[kind])) if len(colours[kind]) == 1 else None)
         for kind, count in counts.items()
@@ -109,7 +109,7 @@ def _phrase(thing: Seen, rng: np.random.Generator) -> str:
     adjective = _adjective(thing, rng)
     described = f"{adjective} {word}".strip()
     if thing.count > 1:
-        number = str(rng.choice([NUMBERS[thing.count], "some", "several"]))
+        number = str(rng.choice([NUMBER_WORDS[thing.count], "some", "several"]))
         return f"{number} {_plural(described)}"
     if thing.name in UNCOUNTED:
         return f"a pair of {described}"
@@ -139,7 +139,7 @@ def _finish(caption: str, rng: np.random.Generator) -> str:
     """Perhaps a remark, then a capital and a full stop."""
     kind = rng.random()
     if kind < 0.3:
-        caption = f"{caption} {rng.choice(DISTRACTORS)}"
+        caption = f"{caption} {rng.choice(IDLE_REMARKS)}"
     elif kind < 0.4:
         caption = f"{caption}, {rng.choice(VERBAL)}"
     return caption[0].upper() + caption[1:] + "."

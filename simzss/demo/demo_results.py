@@ -7,16 +7,17 @@ from statistics import mean, pstdev
 
 from rich.table import Table
 
-from simzss.demo.run import CHANCE, GLOBAL_ONLY, DemoConfig, Method, Outcome
-from simzss.demo.scenes import CLASSES
+from simzss.demo.run import GLOBAL_ONLY, DemoConfig, Method, Outcome
+from simzss.demo.scenes import CLASS_NAMES
 from simzss.demo.stuff import STUFF
 from simzss.demo.world import WorldConfig
+from simzss.diagnostics.probing import CHANCE
 from simzss.errors import UserError
 from simzss.io.config import configuration
 from simzss.io.records import load_json
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, load_protocol
 
-RESULTS = "results.json"
+DEMO_RESULTS = "results.json"
 
 MEANING = {
     Method.SIMZSS: "SimZSS: text encoder trained with both losses",
@@ -104,12 +105,12 @@ def load_demo(folder: Path) -> DemoResults:
     Raises:
         UserError: If the folder holds none, or they are damaged.
     """
-    results = load_json(DemoResults, folder / RESULTS, "simzss demo")
+    results = load_json(DemoResults, folder / DEMO_RESULTS, "simzss demo")
     for name, figures in results.methods.items():
         for key, values in vars(figures).items():
             if values is not None and len(values) != results.settings.seeds:
                 raise UserError(
-                    f"{folder / RESULTS}: {name} has not {results.settings.seeds} numbers of {key!r}, one a seed;"
+                    f"{folder / DEMO_RESULTS}: {name} has not {results.settings.seeds} numbers of {key!r}, one a seed;"
                     " run the demo anew"
                 )
     return results
@@ -156,7 +157,7 @@ def _settings(outcomes: Sequence[Outcome], config: DemoConfig) -> DemoSettings:
 def _per_class(per_seed: Sequence[Sequence[float]]) -> dict[str, float | None]:
     """Mean IoU of every class over the seeds; None where it has none."""
     means = [_mean(values) for values in zip(*per_seed, strict=True)]
-    return {name: None if isnan(value) else value for name, value in zip(CLASSES, means, strict=True)}
+    return {name: None if isnan(value) else value for name, value in zip(CLASS_NAMES, means, strict=True)}
 
 
 def _mean(values: Sequence[float | None]) -> float:

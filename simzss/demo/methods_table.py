@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
-from simzss.demo.demo_results import RESULTS, DemoResults, load_demo
+from simzss.demo.demo_results import DEMO_RESULTS, DemoResults, load_demo
 from simzss.errors import UserError
 from simzss.io.files import read_text
 from simzss.io.records import to_plain
@@ -32,7 +32,7 @@ class ScoreColumn:
     """1 where the number is no fraction."""
 
 
-COLUMNS = (
+SCORE_COLUMNS = (
     ScoreColumn("miou", "mIoU"),
     ScoreColumn("pixel_accuracy", "pixel accuracy"),
     ScoreColumn("top1", "things named"),
@@ -66,7 +66,7 @@ class Demo:
 def is_demo(folder: Path) -> bool:
     """Whether a folder has results that look like a demo's."""
     try:
-        return "methods" in json.loads(read_text(folder / RESULTS))
+        return "methods" in json.loads(read_text(folder / DEMO_RESULTS))
     except (OSError, ValueError, TypeError, RecursionError, UserError):
         return False
 
@@ -99,11 +99,11 @@ def rows_of(demos: Sequence[Demo]) -> list[dict[str, Any]]:
 def to_rows(demos: Sequence[Demo]) -> list[list[str]]:
     """The table as text: a heading, then a row per demo and method, with the folder where several have the method."""
     names = [name for demo in demos for name in demo.scores]
-    rows = [["method", "seeds", *(column.title for column in COLUMNS)]]
+    rows = [["method", "seeds", *(column.title for column in SCORE_COLUMNS)]]
     for demo in demos:
         for name, scores in demo.scores.items():
             title = name if names.count(name) == 1 else f"{name} ({demo.folder})"
-            cells = [_cell(scores.get(column.key), column) for column in COLUMNS]
+            cells = [_cell(scores.get(column.key), column) for column in SCORE_COLUMNS]
             rows.append([title, str(demo.results.settings.seeds), *cells])
     return rows
 

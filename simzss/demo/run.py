@@ -23,7 +23,16 @@ from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.demo.things_and_groups import ThingAccuracy, classify_things, group_patches
 from simzss.demo.world import UNFINISHED, World, WorldConfig, build_world
-from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, chance, evaluate_vectors, fit_probe, gather
+from simzss.diagnostics.probing import (
+    CHANCE,
+    PatchesOnly,
+    Probe,
+    ProbeConfig,
+    chance,
+    evaluate_vectors,
+    fit_probe,
+    gather,
+)
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix, Scores, scores_of
@@ -36,8 +45,8 @@ from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, load_
 from simzss.segmentation.segmenter import Segmenter
 from simzss.training.fit import fit
 
-GLOBAL_ONLY, CHANCE = "global_only", "chance"
-BACKBONE = Path(__file__).with_name("backbone.safetensors")
+GLOBAL_ONLY = "global_only"
+BACKBONE_WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 """The weights of the demo's frozen ViT; `data_prep.demo_backbone` tells how they were made."""
 NO_CONCEPT_LOSS = "--model.objective.init_args.concept_weight=0"
 
@@ -146,7 +155,7 @@ def train(folder: Path, name: str, world: World, config: DemoConfig, arguments: 
     """Train one model, as `simzss fit` does; those with a frozen backbone share its features."""
     settings = {
         "--run": folder / name,
-        "--model.backbone.weights": BACKBONE,
+        "--model.backbone.weights": BACKBONE_WEIGHTS,
         "--data.table": folder / "concepts",
         "--data.images": world.images,
         "--data.cache_dir": folder / "features",

@@ -18,7 +18,7 @@ SIZE = 112
 """Side of a picture in pixels."""
 SUPERSAMPLING = 2
 """Things are drawn this much larger and averaged down, which smooths their edges."""
-CLASSES: tuple[str, ...] = (*(stuff.name for stuff in STUFF), *(thing.name for thing in THINGS))
+CLASS_NAMES: tuple[str, ...] = (*(stuff.name for stuff in STUFF), *(thing.name for thing in THINGS))
 """The classes of the world; the truth holds indices into them."""
 
 RADII = (18.0, 30.0)
@@ -130,7 +130,7 @@ def paint(scene: Scene) -> Picture:
 
 
 def truth(scene: Scene, picture: Picture) -> UInt8[np.ndarray, "height width"]:
-    """The class of every pixel, as an index into `CLASSES`."""
+    """The class of every pixel, as an index into `CLASS_NAMES`."""
     return np.array(scene.parts, dtype=np.uint8)[picture.part]
 
 

@@ -23,7 +23,7 @@ from simzss.demo.stuff import STUFF
 from simzss.demo.things import THINGS
 from simzss.diagnostics.waterbirds import CLASSES, COLUMNS, METADATA, SPLITS
 
-RADII = (24.0, 30.0)
+LARGE_RADII = (24.0, 30.0)
 """Half the side of a thing's square, in pixels: as the larger half of those in training."""
 OFF_CENTRE = 14.0
 """How far a thing may lie from the middle of the picture, in pixels along either axis."""
@@ -89,7 +89,7 @@ def deal(kinds: Sequence[int], usual: Sequence[int], rng: np.random.Generator) -
 
 def _scene(kind: int, ground: int, rng: np.random.Generator) -> Scene:
     """One thing, large and near the middle, on one ground."""
-    thing, radius = THINGS[kind], float(rng.uniform(*RADII))
+    thing, radius = THINGS[kind], float(rng.uniform(*LARGE_RADII))
     x, y = SIZE / 2 + rng.uniform(-OFF_CENTRE, OFF_CENTRE, 2)
     turn, stretch = float(rng.uniform(-1, 1) * thing.turn), float(rng.uniform(0.8, 1.25))
     pose = Pose(float(x), float(y), radius, turn, stretch, bool(rng.random() < 0.5))

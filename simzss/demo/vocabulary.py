@@ -66,7 +66,7 @@ ADJECTIVES = (
 VERBS = ("stands", "rests", "waits", "sits", "lies", "can be seen", "appears", "is left", "is placed", "was found")
 PLURAL_VERBS = ("stand", "rest", "wait", "sit", "lie", "can be seen", "appear", "are left", "were found")
 
-DISTRACTORS = (
+IDLE_REMARKS = (
     "on a quiet afternoon",
     "during the holiday",
     "as seen from my window",

@@ -31,11 +31,11 @@ from rich.progress import track
 
 from simzss.demo.captions import write_captions
 from simzss.demo.context_bias import place_on_usual_ground
-from simzss.demo.scenes import CLASSES, Scene, draw_scene, paint, truth
+from simzss.demo.scenes import CLASS_NAMES, Scene, draw_scene, paint, truth
 from simzss.demo.single_things import draw_placed, write_table
 from simzss.io.config import configuration
 
-TRAIN, HELD_OUT, WORDS, HABITS, BACKGROUNDS = 0, 1, 2, 4, 5
+TRAIN_STREAM, HELD_OUT_STREAM, WORDS_STREAM, HABITS_STREAM, BACKGROUNDS_STREAM = 0, 1, 2, 4, 5
 """Streams of random numbers that share a seed and nothing else; 3 is that of `data_prep.demo_backbone.pairs`."""
 PICTURES_AT_ONCE = 50
 """Pictures that a process draws before it reports."""
@@ -117,7 +117,7 @@ def build_world(folder: Path, config: WorldConfig) -> World:
     for name in ("train", "probe_masks", "held_out", "held_out_masks", "backgrounds"):
         (unfinished / name).mkdir(parents=True)
     training = training_scenes(config)
-    placed = draw_placed((config.seed, BACKGROUNDS), config.pairs)
+    placed = draw_placed((config.seed, BACKGROUNDS_STREAM), config.pairs)
     for thing in {Path(each.file).parent for each in placed}:
         (World(unfinished).backgrounds / thing).mkdir()
     orders = [*_training_orders(config, training), *_held_out_orders(unseen_scenes(config, training))]
@@ -141,9 +141,9 @@ def scene_of(seed: int, stream: int, number: int) -> Scene:
 
 def training_scenes(config: WorldConfig) -> list[Scene]:
     """The scenes of the training pictures."""
-    scenes = (scene_of(config.seed, TRAIN, number) for number in range(config.pictures))
+    scenes = (scene_of(config.seed, TRAIN_STREAM, number) for number in range(config.pictures))
     return [
-        place_on_usual_ground(scene, config.context_bias, np.random.default_rng([config.seed, HABITS, number]))
+        place_on_usual_ground(scene, config.context_bias, np.random.default_rng([config.seed, HABITS_STREAM, number]))
         for number, scene in enumerate(scenes)
     ]
 
@@ -151,7 +151,7 @@ def training_scenes(config: WorldConfig) -> list[Scene]:
 def unseen_scenes(config: WorldConfig, training: Sequence[Scene]) -> list[Scene]:
     """Scenes with combinations of grounds and things that no training scene has."""
     seen = {frozenset(scene.parts) for scene in training}
-    candidates = (scene_of(config.seed, HELD_OUT, number) for number in itertools.count())
+    candidates = (scene_of(config.seed, HELD_OUT_STREAM, number) for number in itertools.count())
     unseen = (scene for scene in candidates if frozenset(scene.parts) not in seen)
     return list(itertools.islice(unseen, config.held_out))
 
@@ -162,7 +162,7 @@ def _training_orders(config: WorldConfig, scenes: Sequence[Scene]) -> list[_Orde
             scene,
             f"train/{number:06}.png",
             f"probe_masks/{number:06}.png" if number < config.with_truth else None,
-            (config.seed, WORDS, number),
+            (config.seed, WORDS_STREAM, number),
         )
         for number, scene in enumerate(scenes)
     ]
@@ -195,7 +195,7 @@ def _write_texts(world: World, captions: Sequence[Sequence[str]], config: WorldC
     ]
     content = {"info": {"world": asdict(config)}, "images": images, "annotations": annotations}
     world.captions.write_text(json.dumps(content))
-    world.concepts.write_text("\n".join(CLASSES) + "\n")
+    world.concepts.write_text("\n".join(CLASS_NAMES) + "\n")
     _describe(world.benchmark, "Demo world, held-out pictures", "held_out", "held_out_masks")
     _describe(world.probe, "Demo world, training pictures with truth", "train", "probe_masks", split="probe.txt")
     stems = [f"{number:06}" for number in range(min(config.with_truth, config.pictures))]
@@ -214,6 +214,6 @@ def _describe(path: Path, title: str, images: str, masks: str, split: str | None
         "labels": {"kind": "identity"},
         "background": False,
         "count": None,
-        "names": list(CLASSES),
+        "names": list(CLASS_NAMES),
     }
     path.write_text(yaml.safe_dump(benchmark, sort_keys=False))

@@ -41,6 +41,8 @@ from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import Segmenter
 
 Vectors = Float[Tensor, "classes dim"]
+CHANCE = "chance"
+"""The name that `chance` goes by among the scores."""
 
 
 class Probe(StrEnum):
@@ -126,7 +128,7 @@ def run_probes(
     vectors = [fit_probe(probe, data, config) for probe in Probe]
     matrices = evaluate_vectors(segmenter, benchmark, root, stems[1::2], vectors)
     scores = {str(probe): scores_of(matrix) for probe, matrix in zip(Probe, matrices, strict=True)}
-    return scores | {"chance": scores_of(chance(matrices[0].sum(axis=1)))}
+    return scores | {CHANCE: scores_of(chance(matrices[0].sum(axis=1)))}
 
 
 def gather(segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequence[str]) -> PatchTruth:

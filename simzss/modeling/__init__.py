@@ -1,1 +1,4 @@
 """Networks and tensor mathematics: the frozen vision backbone, the text encoder, their tokens and poolings."""
+
+RANDOM = "random"
+"""In place of a file with weights: they are drawn."""

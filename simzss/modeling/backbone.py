@@ -26,6 +26,7 @@ from simzss.devices import check_fits
 from simzss.errors import UserError
 from simzss.io.config import configuration
 from simzss.io.hub import cached_file
+from simzss.modeling import RANDOM
 from simzss.modeling.denoiser import Denoiser, DenoiserConfig
 from simzss.modeling.vision_towers import tower_of
 from simzss.types import ImageFeatures
@@ -188,7 +189,7 @@ def _create(config: BackboneConfig, *, download: bool) -> Any:
         raise
     except Exception as error:  # whatever numbers that do not fit together make timm and torch raise
         raise UserError(f"cannot make {described}: {error}") from error
-    if config.weights not in {"pretrained", "random"}:
+    if config.weights not in {"pretrained", RANDOM}:
         _load(model, config)
     return model
 

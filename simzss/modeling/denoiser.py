@@ -21,11 +21,11 @@ from torch import nn
 
 from simzss.errors import UserError
 from simzss.io.config import configuration
+from simzss.modeling import RANDOM
 from simzss.types import ImageFeatures
 
-HEAD_WIDTH = 64
+BLOCK_HEAD_WIDTH = 64
 """Width of an attention head, in DVT as in every ViT of DINOv2."""
-RANDOM = "random"
 
 
 @configuration
@@ -53,11 +53,13 @@ class Denoiser(nn.Module):
 
     def __init__(self, config: DenoiserConfig, dim: int) -> None:
         super().__init__()
-        if dim % HEAD_WIDTH:
-            raise UserError(f"no denoiser fits patches of width {dim}: the width must be a multiple of {HEAD_WIDTH}")
+        if dim % BLOCK_HEAD_WIDTH:
+            raise UserError(
+                f"no denoiser fits patches of width {dim}: the width must be a multiple of {BLOCK_HEAD_WIDTH}"
+            )
         norm = partial(nn.LayerNorm, eps=1e-6)
         self.pos_embed = nn.Parameter(0.02 * torch.randn(1, config.grid**2, dim))
-        self.block = Block(dim, dim // HEAD_WIDTH, qkv_bias=True, norm_layer=norm)
+        self.block = Block(dim, dim // BLOCK_HEAD_WIDTH, qkv_bias=True, norm_layer=norm)
         if config.weights != RANDOM:
             self._load(config)
 

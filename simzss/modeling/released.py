@@ -19,25 +19,26 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from simzss.errors import UserError
+from simzss.modeling import RANDOM
 from simzss.modeling.backbone import BackboneConfig, PixelStatistics
 from simzss.modeling.denoiser import DenoiserConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 
 VIT, DENOISER, RESBLOCK = "visual.vit.model.", "visual.denoiser.", "text.transformer.resblocks."
-POSITIONS = "visual.pos_embed"
+DENOISER_POSITIONS = "visual.pos_embed"
 LEFT_OUT = ("logit_scale_local", "classification_weights_ema", "beta_ema")
 """What only their training needs: the concept loss's scale, and running means of its class weights."""
 VITS = {384: ("small", 12), 768: ("base", 12), 1024: ("large", 24)}
 """Size and depth of the DINOv2 models by their width; their heads, as the text tower's, are 64 wide."""
 WRAPPERS = ("state_dict", "model", "denoiser")
 """Where a training script keeps the state dict among other things."""
-NAMED = 20
+NAMES_TOLD = 20
 """So many names of a kind are told in full."""
 
 RENAMED = (
     (r"objective\.log_scale", "logit_scale"),
     (r"backbone\.model\.(.*)", VIT + r"\1"),
-    (r"backbone\.denoiser\.pos_embed", POSITIONS),
+    (r"backbone\.denoiser\.pos_embed", DENOISER_POSITIONS),
     (r"backbone\.denoiser\.block\.(.*)", DENOISER + r"\1"),
     (r"text_encoder\.projection\.weight", "text.text_projection"),
     (r"text_encoder\.transformer\.embeddings\.token_embedding\.weight", "text.token_embedding.weight"),
@@ -107,7 +108,7 @@ def read_released(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict or a safetensors file by their own names; nothing in the file is run.
 
     Raises:
@@ -123,7 +124,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def is_denoiser_alone(tensors: Mapping[str, Tensor]) -> bool:
     """Whether there is a denoiser and nothing else."""
-    return all(name == POSITIONS or name.startswith(DENOISER) for name in tensors)
+    return all(name == DENOISER_POSITIONS or name.startswith(DENOISER) for name in tensors)
 
 
 def denoiser_config(tensors: Mapping[str, Tensor], source: Path) -> DenoiserConfig:
@@ -132,10 +133,10 @@ def denoiser_config(tensors: Mapping[str, Tensor], source: Path) -> DenoiserConf
     Raises:
         UserError: If its position embedding is missing or no square.
     """
-    positions = _shape(tensors, POSITIONS, 3, source)[1]
+    positions = _shape(tensors, DENOISER_POSITIONS, 3, source)[1]
     grid = round(positions**0.5)
     if grid**2 != positions:
-        raise UserError(f"{source}: {POSITIONS} has {positions} positions, which are no square grid")
+        raise UserError(f"{source}: {DENOISER_POSITIONS} has {positions} positions, which are no square grid")
     return DenoiserConfig(grid=grid)
 
 
@@ -156,7 +157,7 @@ def shape_of(tensors: Mapping[str, Tensor], source: Path) -> ReleasedShape:
     depth = _blocks(tensors, f"{VIT}blocks.")
     backbone = BackboneConfig(
         f"vit_{size}_patch14_reg4_dinov2.lvd142m",
-        "random",
+        RANDOM,
         {} if depth == usual else {"depth": depth},
         PixelStatistics.openai,
         denoiser=denoiser_config(tensors, source),
@@ -185,11 +186,11 @@ def translate(
     return {name: origin.taken_from(tensors[origin.name]) for name, origin in origins.items()}
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], complaint: str) -> None:
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], complaint: str) -> None:
     """Give a module the tensors of a file that has its names and shapes.
 
     Args:
-        module: What to fill.
+        module: What takes them.
         tensors: What the file holds.
         complaint: What a message begins with.
 
@@ -270,5 +271,5 @@ def _blocks(tensors: Iterable[str], prefix: str) -> int:
 
 
 def _listed(names: list[str]) -> str:
-    rest = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(names) - NAMES_TOLD
+    return ", ".join(names[:NAMES_TOLD]) + (f" and {rest} more" if rest > 0 else "")

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from simzss.errors import UserError
 from simzss.modeling.tokenizer import Tokens
 
-END = "</s>"
+END_PIECE = "</s>"
 ROWS = 128
 """T5's embedding has a multiple of this many rows: 32,128 for 32,100 pieces."""
 
@@ -35,9 +35,9 @@ class T5Tokenizer:
     """
 
     def __init__(self, fast: FastTokenizer, context_length: int) -> None:
-        end_id = fast.token_to_id(END)
+        end_id = fast.token_to_id(END_PIECE)
         if end_id is None:
-            raise UserError(f"the tokenizer has no end token {END}: give a T5's")
+            raise UserError(f"the tokenizer has no end token {END_PIECE}: give a T5's")
         fast.no_truncation()
         fast.no_padding()
         self.context_length, self.end_id = context_length, end_id

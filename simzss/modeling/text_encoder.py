@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from simzss.devices import check_fits
 from simzss.errors import UserError
 from simzss.io.config import Positive, configuration
-from simzss.modeling import clip_text, t5_text
+from simzss.modeling import RANDOM, clip_text, t5_text
 from simzss.modeling.text_parts import TextShape
 from simzss.modeling.tokenizer import TextTokenizer, Tokenizer
 from simzss.types import TextFeatures
 
-OWN, RANDOM = "own", "random"
+OWN = "own"
+"""In place of a file with a tokenizer."""
 
 
 class Architecture(StrEnum):

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from simzss.concepts.bank import ConceptBank
 from simzss.data.transforms import SeededCrop
 from simzss.devices import Precision
-from simzss.diagnostics.probing import Probe, ProbeConfig, fit_probe, gather
+from simzss.diagnostics.probing import CHANCE, Probe, ProbeConfig, fit_probe, gather
 from simzss.diagnostics.retrieval import Recall, recall
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.task import Watch, unwatched
@@ -23,13 +23,13 @@ from simzss.io.images import read_image
 from simzss.model import AlignedModel, load_model
 from simzss.objectives.simzss import SimZSS
 from simzss.photographs.material import Split
-from simzss.photographs.scores import CHANCE, Question, Score, answer
+from simzss.photographs.scores import Question, Score, answer
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
 from simzss.segmentation.segmenter import Segmenter
 
 FREE = "free_vectors"
-CONTEXT = 0.5
+IMAGE_CONTEXT = 0.5
 """`image_context` of a second look at the main rows and the probes; chosen on photographs outside VOC's val."""
 IN_CONTEXT = "+context"
 """Behind the names of what that look gives."""
@@ -39,7 +39,7 @@ SIDE, TOGETHER = 224, 64
 
 AnswerScores = dict[str, dict[str, list[Score]]]
 """By question and name of the class vectors (`row/token`, or a probe), seed by seed."""
-Vectors = dict[str, dict[str, ClassEmbeddings]]
+ClassVectors = dict[str, dict[str, ClassEmbeddings]]
 """By name and seed (`name@seed`), then by the key of a benchmark."""
 
 
@@ -48,7 +48,7 @@ class _Group:
     """Class vectors that are compared with the same patches, and a model that makes these."""
 
     model: AlignedModel
-    vectors: Vectors = field(default_factory=dict)
+    vectors: ClassVectors = field(default_factory=dict)
 
 
 def score_all(
@@ -81,7 +81,7 @@ def score_all(
     first.vectors |= _probes(_segmenter(first.model, protocol), learnt_on)
     twice = {name.replace("@", f"{IN_CONTEXT}@"): each for name, each in first.vectors.items() if _row(name) in main}
     looks = [(_segmenter(group.model, protocol), group.vectors) for group in groups.values()]
-    looks.append((_segmenter(first.model, replace(protocol, image_context=CONTEXT)), twice))
+    looks.append((_segmenter(first.model, replace(protocol, image_context=IMAGE_CONTEXT)), twice))
     scores: AnswerScores = {}
     for segmenter, vectors in looks:
         for question, by_name in answer(segmenter, asked, vectors, watch).items():
@@ -125,9 +125,9 @@ def _of_bank(vectors: Float[Tensor, "concepts dim"], bank: ConceptBank | None, n
     return ClassEmbeddings(vectors[[concept for _, concept in known]], torch.tensor([number for number, _ in known]))
 
 
-def _probes(segmenter: Segmenter, learnt_on: Mapping[str, Split]) -> Vectors:
+def _probes(segmenter: Segmenter, learnt_on: Mapping[str, Split]) -> ClassVectors:
     """Class vectors made with masks."""
-    found: Vectors = {}
+    found: ClassVectors = {}
     for key, part in learnt_on.items():
         truth = gather(segmenter, part.benchmark, part.root, list_stems(part.benchmark, part.root))
         for probe in PROBES:

@@ -23,11 +23,11 @@ from simzss.photographs.evaluation import FREE, PROBES, AnswerScores, retrieve, 
 from simzss.photographs.material import Split, coco_split, heldout_pairs, voc_split
 from simzss.photographs.scores import questions
 from simzss.photographs.training import Trainings, make_concept_table, train_free_vectors, train_variant
-from simzss.photographs.variants import MAIN, Concepts
+from simzss.photographs.variants import MAIN_ROWS, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol
 from simzss.training.recipe import read_recipe
 
-SETTINGS = "settings.json"
+RUN_SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol, watch:
         free = [train_free_vectors(trainings, first, seed) for seed in trainings.seeds_of(first)]
     learnt_on = {voc.benchmark.key: photographs.voc_tuning, coco.benchmark.key: photographs.coco_tuning}
     with timed(seconds, "evaluation"):
-        scores = score_all(models, free, protocol, asked, learnt_on, {*MAIN, FREE, *PROBES}, watch)
+        scores = score_all(models, free, protocol, asked, learnt_on, {*MAIN_ROWS, FREE, *PROBES}, watch)
     with timed(seconds, "retrieval"):
         images = trainings.material.images
         recalls = {row: [retrieve(path, heldout, images) for path in paths] for row, paths in models.items()}
@@ -114,7 +114,7 @@ def claim_folder(trainings: Trainings, protocol: SegmentationProtocol) -> dict[s
         "protocol": asdict(protocol),
     }
     settings = json.loads(json.dumps(described, default=str))
-    path = trainings.folder / SETTINGS
+    path = trainings.folder / RUN_SETTINGS
     if path.is_file() and json.loads(path.read_text("utf-8")) != settings:
         raise UserError(f"{trainings.folder} holds a run with other settings: give another --output, or remove it")
     write_atomically(path, json.dumps(settings, indent=1) + "\n")

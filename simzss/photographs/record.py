@@ -26,7 +26,7 @@ from simzss.segmentation.render import Panel, PanelRow, draw, save_png
 from simzss.segmentation.segmenter import Segmenter
 
 HEADS = ("voc/five", "voc/frequent", "voc/present", "coco/seen", "coco/all")
-WORDS = (
+PICTURE_WORDS = (
     "person|man|woman|boy|girl|child|people",
     "dog",
     "horse",
@@ -65,7 +65,7 @@ SHOWN = (
 )
 """Photographs of COCO val2017 whose licences allow to show them (CC BY and CC BY-SA)."""
 PLOTTED = (("voc/present", "VOC 2012 val"), ("coco/all", "COCO val2017"))
-PIXELS = 170
+PICTURE_HEIGHT = 170
 """Height of a picture."""
 PICTURED = {"simzss": "SimZSS", "global_only": "without the concept loss"}
 
@@ -148,7 +148,7 @@ def summary_table(results: PhotographResults) -> Table:
 def draw_pictures(findings: Findings, protocol: SegmentationProtocol, path: Path) -> None:
     """Photograph, truth, SimZSS and the same without the concept loss, for some photographs of COCO, in open words."""
     part = findings.photographs.coco
-    words = [word.split("|") for word in WORDS]
+    words = [word.split("|") for word in PICTURE_WORDS]
     names = [each[0] for each in words]
     stems = [stem for stem in SHOWN if (part.root / part.benchmark.images.format(stem=stem)).is_file()]
     number_of = [names.index(name) if name in names else IGNORE for name in part.benchmark.names]
@@ -167,7 +167,7 @@ def draw_pictures(findings: Findings, protocol: SegmentationProtocol, path: Path
         ]
         rows.append(PanelRow(sample.image, [Panel("truth (things)", table[sample.labels[0]]), *predicted]))
     if rows:
-        save_png(draw(rows, names, height=PIXELS, abreast=2), path)
+        save_png(draw(rows, names, height=PICTURE_HEIGHT, abreast=2), path)
 
 
 def draw_plot(results: PhotographResults, path: Path) -> None:

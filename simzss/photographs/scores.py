@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simzss.diagnostics.probing import chance
+from simzss.diagnostics.probing import CHANCE, chance
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.metrics import Matrix
@@ -22,7 +22,6 @@ from simzss.photographs.material import Split
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import Segmenter
 
-CHANCE = "chance"
 FIVE = ("cat", "cow", "dog", "horse", "sheep")
 FREQUENT, SEEN = 80, 30
 """Mentions in the training captions that a name of VOC, and of COCO, needs to be asked for."""

@@ -20,7 +20,7 @@ from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.errors import UserError
 from simzss.photographs.free_vectors import free_vectors
 from simzss.photographs.material import Material
-from simzss.photographs.variants import MAIN, WIDTH, Bank, Concepts, Variant
+from simzss.photographs.variants import MAIN_ROWS, PATCH_WIDTH, Bank, Concepts, Variant
 from simzss.training.fit import fit, quiet_lightning, read
 
 MINED_AT_LEAST, MINED_AT_MOST = 50, 1000
@@ -60,14 +60,16 @@ class Trainings:
             "--data.seed": seed,
             "--seed_everything": seed,
         }
-        further = [each.replace(WIDTH, str(self.patch_width)) if WIDTH in each else each for each in row.arguments]
+        further = [
+            each.replace(PATCH_WIDTH, str(self.patch_width)) if PATCH_WIDTH in each else each for each in row.arguments
+        ]
         return [*(f"{key}={value}" for key, value in settings.items()), *self.extra, *further]
 
     @cached_property
     def patch_width(self) -> int:
         """Of the backbone that all rows share."""
         with quiet_lightning():
-            cli = read([*self.arguments(MAIN["simzss"], 0), f"--run={self.folder / 'none'}"])
+            cli = read([*self.arguments(MAIN_ROWS["simzss"], 0), f"--run={self.folder / 'none'}"])
         return int(cli.model.model.backbone.dim)
 
 

@@ -38,7 +38,7 @@ SECTIONS = (
     ("model", "optimizer"),
 )
 """Where keys and values stand; LightningCLI would take a text there for the path of a further YAML."""
-OBJECTIVE = ("model", "objective", CLASS)
+METHOD_PLACE = ("model", "objective", CLASS)
 """The one place where a class is named."""
 WIDEST = {384: "simzss_vits14_coco", 768: "simzss_vitb14_coco"}
 """The paper's recipe for backbones of up to so many channels."""
@@ -157,8 +157,8 @@ def _checked(recipe: Recipe, where: str) -> Recipe:
     if "config" in recipe:
         raise UserError(f"{where}: a recipe reads no other by 'config'; name it as {BASE!r}")
     for place in _classes(recipe):
-        if place != OBJECTIVE:
-            raise UserError(f"{where}: {'.'.join(place)} names a class, which only {'.'.join(OBJECTIVE)} may")
+        if place != METHOD_PLACE:
+            raise UserError(f"{where}: {'.'.join(place)} names a class, which only {'.'.join(METHOD_PLACE)} may")
         recipe["model"]["objective"][CLASS] = _registered_name(recipe["model"]["objective"][CLASS], where)
     return recipe
 

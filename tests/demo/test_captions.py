@@ -6,7 +6,7 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.routes.pipelines import load_pipeline
 from simzss.demo.captions import Seen, describe, write_caption, write_captions
-from simzss.demo.scenes import CLASSES, Picture, Scene, draw_scene, paint
+from simzss.demo.scenes import CLASS_NAMES, Picture, Scene, draw_scene, paint
 from simzss.demo.vocabulary import SYNONYMS, VERBAL
 
 
@@ -25,15 +25,15 @@ def test_captions_depend_on_the_generator_alone() -> None:
 def test_hidden_things_are_not_described() -> None:
     for scene, picture in pictures(40):
         things, grounds = describe(scene, picture)
-        visible = {CLASSES[scene.parts[part]] for part in np.unique(picture.part)}
+        visible = {CLASS_NAMES[scene.parts[part]] for part in np.unique(picture.part)}
         assert {thing.name for thing in things} | set(grounds) <= visible
 
 
 def test_what_the_gazetteer_finds_is_mostly_there_and_far_from_all() -> None:
-    extractor = ConceptExtractor(ConceptBank.from_names(CLASSES), load_pipeline("gazetteer"))
+    extractor = ConceptExtractor(ConceptBank.from_names(CLASS_NAMES), load_pipeline("gazetteer"))
     found = right = shown = 0
     for number, (scene, picture) in enumerate(pictures(150)):
-        present = {CLASSES[part] for part in np.array(scene.parts)[np.unique(picture.part)]}
+        present = {CLASS_NAMES[part] for part in np.array(scene.parts)[np.unique(picture.part)]}
         captions = write_captions(scene, picture, np.random.default_rng(number), 2)
         for caption in extractor.pipe(captions):
             names = [mention.name for mention in caption.mentions]
@@ -43,9 +43,9 @@ def test_what_the_gazetteer_finds_is_mostly_there_and_far_from_all() -> None:
 
 
 def test_synonyms_are_outside_the_bank() -> None:
-    bank = ConceptBank.from_names(CLASSES)
+    bank = ConceptBank.from_names(CLASS_NAMES)
     assert [word for words in SYNONYMS.values() for word in words if bank.lookup(word) is not None] == []
-    assert set(SYNONYMS) <= set(CLASSES)
+    assert set(SYNONYMS) <= set(CLASS_NAMES)
 
 
 def test_class_names_occur_as_another_part_of_speech() -> None:

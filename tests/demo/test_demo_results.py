@@ -9,7 +9,7 @@ import pytest
 from simzss.commands.run_demo import demo_recipes
 from simzss.demo.demo_results import gather_results, load_demo, results_table
 from simzss.demo.run import DemoConfig, Measures, Method, Outcome
-from simzss.demo.scenes import CLASSES
+from simzss.demo.scenes import CLASS_NAMES
 from simzss.demo.things_and_groups import ThingAccuracy
 from simzss.demo.world import World, WorldConfig
 from simzss.evaluation.metrics import Scores
@@ -22,9 +22,9 @@ NAMES = ("simzss", "global_only", "cosine_probe", "prototypes", "concept_only", 
 
 
 def outcome(value: float) -> Outcome:
-    iou = np.full(len(CLASSES), value)
+    iou = np.full(len(CLASS_NAMES), value)
     iou[0] = np.nan
-    scores = Scores(value, value, value, value, iou, iou, np.ones(len(CLASSES), dtype=np.int64))
+    scores = Scores(value, value, value, value, iou, iou, np.ones(len(CLASS_NAMES), dtype=np.int64))
     tokens = {"simzss": ClassToken.MENTION, "global_only": ClassToken.EOS}
     measures = dict.fromkeys(tokens, Measures(ThingAccuracy(value, value, value / 2, 10), value))
     seconds = {"simzss": 100 * value, "global_only": value, "total": value}
@@ -43,7 +43,7 @@ def test_results_come_back_as_they_were_under_the_agreed_keys(tmp_path: Path) ->
     assert load_demo(tmp_path) == results
     assert results.miou["simzss"] == 0.25
     assert results.per_class["simzss"]["car"] == 0.25
-    assert results.per_class["simzss"][CLASSES[0]] is None
+    assert results.per_class["simzss"][CLASS_NAMES[0]] is None
 
 
 def test_several_seeds_give_mean_and_spread() -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from simzss.cli import run
 from simzss.demo.demo_results import DemoResults, DemoSettings, MethodFigures
-from simzss.demo.methods_table import COLUMNS, read_demo, to_markdown, to_rows, worlds_that_differ
+from simzss.demo.methods_table import SCORE_COLUMNS, read_demo, to_markdown, to_rows, worlds_that_differ
 from simzss.demo.run import Method
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
 from simzss.io.records import write_json
 from simzss.segmentation.protocol import SegmentationProtocol
 
-KEYS = [column.key for column in COLUMNS]
+KEYS = [column.key for column in SCORE_COLUMNS]
 
 
 def scores(value: float, seeds: int = 3) -> dict[str, tuple[float, ...] | None]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simzss.demo.pen import Pose
-from simzss.demo.scenes import CLASSES, REACH, SIZE, Item, Scene, draw_scene, paint, truth
+from simzss.demo.scenes import CLASS_NAMES, REACH, SIZE, Item, Scene, draw_scene, paint, truth
 from simzss.demo.stuff import STUFF
 from simzss.demo.things import THINGS, Thing
 
@@ -16,10 +16,10 @@ def scene(seed: int) -> Scene:
 
 
 def test_classes_are_many_distinct_and_some_of_two_words() -> None:
-    assert len(set(CLASSES)) == len(CLASSES) >= 40
+    assert len(set(CLASS_NAMES)) == len(CLASS_NAMES) >= 40
     assert len(STUFF) >= 8
     assert len(THINGS) >= 34
-    assert sum(" " in name for name in CLASSES) >= 5
+    assert sum(" " in name for name in CLASS_NAMES) >= 5
 
 
 def test_same_seed_same_picture() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simzss.demo.run import BACKBONE
+from simzss.demo.run import BACKBONE_WEIGHTS
 from simzss.demo.things import THINGS
 from simzss.demo.things_and_groups import classify_things, group_patches
 from simzss.demo.world import World, WorldConfig, build_world
@@ -32,7 +32,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def model() -> AlignedModel:
     torch.manual_seed(0)
-    backbone = BackboneConfig("vit_tiny_patch16_224", str(BACKBONE), OPTIONS)
+    backbone = BackboneConfig("vit_tiny_patch16_224", str(BACKBONE_WEIGHTS), OPTIONS)
     return AlignedModel(backbone, TextEncoderConfig(layers=1, width=64, heads=2, context_length=32), SimZSS()).eval()
 
 

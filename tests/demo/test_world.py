@@ -11,10 +11,10 @@ from PIL import Image
 
 from simzss.concepts.readers.rows import CaptionRow
 from simzss.concepts.readers.source import open_corpus
-from simzss.demo.scenes import CLASSES
+from simzss.demo.scenes import CLASS_NAMES
 from simzss.demo.world import (
-    HELD_OUT,
-    TRAIN,
+    HELD_OUT_STREAM,
+    TRAIN_STREAM,
     World,
     WorldConfig,
     build_world,
@@ -46,9 +46,9 @@ def test_pictures_with_truth_are_an_ordinary_benchmark(world: World, description
     benchmark = load_benchmark(getattr(world, description))
     stems = list_stems(benchmark, world.folder)
     assert len(stems) == count
-    assert benchmark.names == CLASSES
+    assert benchmark.names == CLASS_NAMES
     sample = read_sample([benchmark], world.folder, stems[-1])
-    stream, number = (HELD_OUT, None) if description == "benchmark" else (TRAIN, count - 1)
+    stream, number = (HELD_OUT_STREAM, None) if description == "benchmark" else (TRAIN_STREAM, count - 1)
     scene = unseen_scenes(CONFIG, [])[-1] if number is None else scene_of(CONFIG.seed, stream, number)
     assert set(np.unique(sample.labels[0])) <= set(scene.parts)
 
@@ -62,9 +62,9 @@ def test_the_same_seed_gives_the_same_files(world: World, tmp_path: Path) -> Non
 
 
 def test_held_out_combinations_are_unseen() -> None:
-    training = [scene_of(0, HELD_OUT, number) for number in range(0, 20, 2)]  # of the held-out stream itself
+    training = [scene_of(0, HELD_OUT_STREAM, number) for number in range(0, 20, 2)]  # of the held-out stream itself
     unseen = unseen_scenes(WorldConfig(held_out=10), training)
-    assert unseen == [scene_of(0, HELD_OUT, number) for number in range(1, 20, 2)]
+    assert unseen == [scene_of(0, HELD_OUT_STREAM, number) for number in range(1, 20, 2)]
 
 
 def test_a_world_without_pairs_is_drawn_too(tmp_path: Path) -> None:

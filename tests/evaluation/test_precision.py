@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.demo_backbone.pretrain import BACKBONE
-from simzss.demo.run import BACKBONE as WEIGHTS
+from simzss.demo.run import BACKBONE_WEIGHTS
 from simzss.demo.world import WorldConfig, build_world
 from simzss.diagnostics.probing import PatchesOnly, gather, prototypes
 from simzss.evaluation.dataset import list_stems
@@ -23,7 +23,7 @@ def test_half_precision_moves_the_score_by_less_than_a_twentieth_of_a_point(tmp_
     """With class means as class vectors, which make real decisions, unlike random ones."""
     world = build_world(tmp_path / "world", WorldConfig(pictures=200, with_truth=200, held_out=150))
     protocol = load_protocol(Path(__file__).parents[2] / "configs" / "protocol" / "demo.yaml")
-    segmenter = Segmenter(PatchesOnly(ImageBackbone(replace(BACKBONE, weights=str(WEIGHTS)))), protocol)
+    segmenter = Segmenter(PatchesOnly(ImageBackbone(replace(BACKBONE, weights=str(BACKBONE_WEIGHTS)))), protocol)
     known, held_out = load_benchmark(world.probe), load_benchmark(world.benchmark)
     vectors = prototypes(gather(segmenter, known, world.folder, list_stems(known, world.folder)))
     scores = [

@@ -40,7 +40,7 @@ DEAF = """
 """
 STUCK = """
     from simzss import stopping
-    stopping.PATIENCE = 1.0
+    stopping.UNWINDING_TIME = 1.0
     try:
         print("ready", flush=True)
         time.sleep(60)

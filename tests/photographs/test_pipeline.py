@@ -14,20 +14,20 @@ from simzss.evaluation.runner import evaluate_benchmark
 from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.photographs import training
-from simzss.photographs.evaluation import CONTEXT
+from simzss.photographs.evaluation import IMAGE_CONTEXT
 from simzss.photographs.pipeline import Findings, claim_folder, run_photographs
 from simzss.photographs.record import draw_pictures, draw_plot, gather_figures, summary_table
 from simzss.photographs.training import Trainings, make_concept_table
-from simzss.photographs.variants import FURTHER, MAIN, RELEASED, Concepts
+from simzss.photographs.variants import FURTHER_ROWS, MAIN_ROWS, RELEASED, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 from tests.photographs.tiny import write_material
 
 ROWS = {
-    **MAIN,
-    "route_gazetteer": FURTHER["route_gazetteer"],
-    "statistics_openai": FURTHER["statistics_openai"],
-    "pacl": FURTHER["pacl"],
+    **MAIN_ROWS,
+    "route_gazetteer": FURTHER_ROWS["route_gazetteer"],
+    "statistics_openai": FURTHER_ROWS["statistics_openai"],
+    "pacl": FURTHER_ROWS["pacl"],
 }
 
 
@@ -62,19 +62,20 @@ def test_everything_is_made_and_a_second_start_trains_nothing(
     record = json.loads((trainings.folder / "results.json").read_text())
     names = {f"{row}/{token}" for row in ROWS for token in ("eos", "mention")}
     probes = {"free_vectors", "prototypes", "cosine_probe"}
-    looked_at_twice = {name for name in names if name.partition("/")[0] in MAIN} | probes
+    looked_at_twice = {name for name in names if name.partition("/")[0] in MAIN_ROWS} | probes
     every = names | probes | {f"{name}+context" for name in looked_at_twice} | {"chance"}
     for data, question in (("voc", "five"), ("voc", "frequent"), ("coco", "all"), ("coco", "seen")):
         assert set(record[data][question]) == every
     seeds = {name: len(figures["miou"]["seeds"]) for name, figures in record["voc"]["five"].items()}
     assert seeds == {
-        name: 2 if name.partition("/")[0].removesuffix("+context") in {*MAIN, "free_vectors"} else 1 for name in seeds
+        name: 2 if name.partition("/")[0].removesuffix("+context") in {*MAIN_ROWS, "free_vectors"} else 1
+        for name in seeds
     }
     assert record["voc"]["five"]["simzss/eos"]["miou"]["spread"] is not None
     assert set(record["retrieval"]["pacl"]["text_to_image"]) == {"recall_at_1", "recall_at_5", "recall_at_10"}
     assert record["mentions"]["dog"] > 0
     assert summary_table(results).row_count == len(every)
-    for name, weight in (("simzss/eos", 0.0), ("simzss/eos+context", CONTEXT)):
+    for name, weight in (("simzss/eos", 0.0), ("simzss/eos+context", IMAGE_CONTEXT)):
         figures = record["voc"]["present"][name]["pixel_accuracy"]["seeds"]
         assert figures[0] == pytest.approx(pixel_accuracy(findings, replace(protocol, image_context=weight)))
     draw_plot(results, trainings.folder / "mentions.png")
@@ -114,10 +115,10 @@ def test_bad_material_is_told_in_one_line(
 
 
 def test_every_row_has_features_and_concepts_of_its_own_kind() -> None:
-    assert FURTHER["statistics_openai"].features != MAIN["simzss"].features
-    assert set(FURTHER["as_released"].arguments) == set(RELEASED.values())
-    tables = {row.concepts.folder for row in {**MAIN, **FURTHER}.values()}
-    assert len(tables) == len({row.concepts for row in {**MAIN, **FURTHER}.values()}) == 5
+    assert FURTHER_ROWS["statistics_openai"].features != MAIN_ROWS["simzss"].features
+    assert set(FURTHER_ROWS["as_released"].arguments) == set(RELEASED.values())
+    tables = {row.concepts.folder for row in {**MAIN_ROWS, **FURTHER_ROWS}.values()}
+    assert len(tables) == len({row.concepts for row in {**MAIN_ROWS, **FURTHER_ROWS}.values()}) == 5
     assert Concepts().folder in tables
 
 

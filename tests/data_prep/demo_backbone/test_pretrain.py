@@ -9,7 +9,7 @@ import yaml
 
 from data_prep.demo_backbone.pairs import INSTANCES
 from data_prep.demo_backbone.pretrain import BACKBONE, PretrainConfig, in_both, region_loss, shares
-from simzss.demo.run import BACKBONE as WEIGHTS
+from simzss.demo.run import BACKBONE_WEIGHTS
 from simzss.io.named_configs import Kind, find_config
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 
@@ -61,8 +61,8 @@ def test_an_instance_that_one_picture_hides_is_not_asked_for() -> None:
 def test_shipped_weights_are_small_and_fit_the_configuration() -> None:
     configured = BackboneConfig(**yaml.safe_load(find_config(Kind.TRAIN, "demo").read_text())["model"]["backbone"])
     assert (configured.name, configured.options) == (BACKBONE.name, BACKBONE.options)
-    assert ImageBackbone(replace(configured, weights=str(WEIGHTS))).dim == 128
-    assert WEIGHTS.stat().st_size < 4 * 2**20
+    assert ImageBackbone(replace(configured, weights=str(BACKBONE_WEIGHTS))).dim == 128
+    assert BACKBONE_WEIGHTS.stat().st_size < 4 * 2**20
 
 
 def test_defaults_are_what_the_file_was_made_with() -> None:
