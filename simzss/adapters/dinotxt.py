@@ -14,17 +14,14 @@ Paths are from where the command runs. The order of things: github.com/facebookr
 tower and timm's blocks with random ones.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import open_clip
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
+from simzss.adapters.dense_model import DenseModel
 from simzss.adapters.dinotxt_towers import TextTower, VisionHead, read_text_tower, read_vision_head
-from simzss.errors import UserError
 from simzss.io.config import configuration, load_yaml
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name
@@ -44,50 +41,24 @@ class DinoTxtSettings:
     """A safetensors file, `pretrained` (timm fetches them) or `random`."""
 
 
-class DinoTxt(nn.Module):
+class DinoTxt(DenseModel):
     """A frozen backbone with the head behind it, and the text tower."""
 
+    title = "dinotxt"
+
     def __init__(self, backbone: ImageBackbone, head: VisionHead, text: TextTower) -> None:
-        super().__init__()
+        super().__init__(backbone.patch_size, backbone.pixel_mean, backbone.pixel_std)
         self.backbone, self.head, self.text = backbone, head, text
         context = text.backbone.positional_embedding.shape[0]
         self.tokenizer = open_clip.SimpleTokenizer(context_length=context)
-        self.patch_size = backbone.patch_size
-        self.pixel_mean, self.pixel_std = backbone.pixel_mean, backbone.pixel_std
         self.requires_grad_(False)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return self.head.ln_final.weight.device
+    def _patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
+        return self.head(self.backbone.model.forward_features(images))[:, self.backbone.num_prefix_tokens :]
 
-    @torch.no_grad()
-    def embed_patches(
-        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
-    ) -> Float[Tensor, "batch rows columns dim"]:
-        """L2-normalised patches behind the head, as a grid.
-
-        Raises:
-            UserError: If a stride other than the patch's side is asked for.
-        """
-        if stride not in {None, self.patch_size}:
-            raise UserError(f"dinotxt: no patch_stride {stride}; its patches lie {self.patch_size} pixels apart")
-        grid = (images.shape[2] // self.patch_size, images.shape[3] // self.patch_size)
-        tokens = self.head(self.backbone.model.forward_features(images))
-        return functional.normalize(tokens[:, self.backbone.num_prefix_tokens :], dim=-1).unflatten(1, grid)
-
-    @torch.no_grad()
-    def embed_prompts(
-        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None = None
-    ) -> Float[Tensor, "prompts dim"]:
-        """The half of the text embeddings that belongs to patches, not normalised.
-
-        Raises:
-            UserError: If single tokens are asked for, which were not aligned.
-        """
-        if spans is not None:
-            raise UserError("dinotxt aligns whole prompts only: give --class-token eos")
-        return self.text(self.tokenizer(list(prompts)).to(self.device))[:, self.backbone.dim :]
+    def _texts(self, prompts: list[str]) -> Float[Tensor, "prompts dim"]:
+        """The half of the embeddings that belongs to patches."""
+        return self.text(self.tokenizer(prompts).to(self.device))[:, self.backbone.dim :]
 
 
 def load_dinotxt(name: str) -> DinoTxt:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from simzss.errors import UserError
 from simzss.modeling.released import load_exactly, read_state_dict
 
-HEAD_WIDTH = 64
+CHANNELS_PER_HEAD = 64
 """Channels of an attention head, in both towers."""
 EMBEDDING, POSITIONS = "backbone.token_embedding.weight", "backbone.positional_embedding"
 
@@ -27,7 +27,7 @@ class _Attention(nn.Module):
         self.causal = causal
 
     def forward(self, tokens: Float[Tensor, "batch tokens width"]) -> Float[Tensor, "batch tokens width"]:
-        queries, keys, values = self.qkv(tokens).unflatten(-1, (3, -1, HEAD_WIDTH)).permute(2, 0, 3, 1, 4)
+        queries, keys, values = self.qkv(tokens).unflatten(-1, (3, -1, CHANNELS_PER_HEAD)).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=self.causal)
         return self.proj(mixed.transpose(1, 2).flatten(2))
 

@@ -10,71 +10,38 @@ sees one patch alone returns that patch's value. So the head is asked about ever
 No released weights were at hand here: tests hold both against transformers with random ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, cast
 
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel, SiglipModel
 
+from simzss.adapters.dense_model import DenseModel
 from simzss.errors import UserError
 from simzss.segmentation.segmenter import Statistic
 
 Tokenize = Callable[[list[str]], dict[str, Int[Tensor, "texts tokens"]]]
 
 
-class _HuggingFaceModel(nn.Module):
-    """What both have in common: prompts by the text tower, and no tokens in them."""
+class _HuggingFaceModel(DenseModel):
+    """What both have in common: the text tower."""
 
     def __init__(self, model: Any, tokenize: Tokenize, mean: Statistic, std: Statistic) -> None:
-        super().__init__()
+        super().__init__(int(model.config.vision_config.patch_size), mean, std)
         self.model, self.tokenize = model, tokenize
-        self.patch_size = int(model.config.vision_config.patch_size)
-        self.pixel_mean, self.pixel_std = mean, std
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return next(self.model.parameters()).device
-
-    @torch.no_grad()
-    def embed_prompts(
-        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None = None
-    ) -> Float[Tensor, "prompts dim"]:
-        """Text embeddings, not normalised.
-
-        Raises:
-            UserError: If single tokens are asked for, which neither aligns.
-        """
-        if spans is not None:
-            raise UserError("CLIP and SigLIP align whole prompts only: give --class-token eos")
-        tokens = {name: ids.to(self.device) for name, ids in self.tokenize(list(prompts)).items()}
+    def _texts(self, prompts: list[str]) -> Float[Tensor, "prompts dim"]:
+        tokens = {name: ids.to(self.device) for name, ids in self.tokenize(prompts).items()}
         return self.model.get_text_features(**tokens).pooler_output
-
-    @torch.no_grad()
-    def embed_patches(
-        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
-    ) -> Float[Tensor, "batch rows columns dim"]:
-        """L2-normalised patches as a grid.
-
-        Raises:
-            UserError: If a stride other than the patch's side is asked for.
-        """
-        if stride not in {None, self.patch_size}:
-            raise UserError(f"no patch_stride {stride} here; patches lie {self.patch_size} pixels apart")
-        grid = (images.shape[2] // self.patch_size, images.shape[3] // self.patch_size)
-        return functional.normalize(self._values(images), dim=-1).unflatten(1, grid)
-
-    def _values(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
-        raise NotImplementedError
 
 
 class HuggingFaceClip(_HuggingFaceModel):
     """CLIP."""
 
-    def _values(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
+    title = "CLIP"
+
+    def _patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
         tower = self.model.vision_model
         states = tower(images, interpolate_pos_encoding=True, output_hidden_states=True).hidden_states[-2][:, 1:]
         last = tower.encoder.layers[-1]
@@ -87,7 +54,9 @@ class HuggingFaceClip(_HuggingFaceModel):
 class HuggingFaceSiglip(_HuggingFaceModel):
     """SigLIP and SigLIP 2 of fixed resolution."""
 
-    def _values(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
+    title = "SigLIP"
+
+    def _patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
         tower = self.model.vision_model
         states = tower(images, interpolate_pos_encoding=True).last_hidden_state
         return tower.head(states.flatten(0, 1).unsqueeze(1)).unflatten(0, states.shape[:2])

@@ -12,20 +12,20 @@ window sizes (bicubic, antialiased, as open_clip does when it loads weights).
 No released weights were at hand here: tests hold it against open_clip with random ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import open_clip
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from simzss.adapters.dense_model import DenseModel
 from simzss.errors import UserError
-from simzss.segmentation.segmenter import Statistic
 
 
-class OpenClipModel(nn.Module):
+class OpenClipModel(DenseModel):
     """An open_clip model with a vision transformer of its own.
 
     Args:
@@ -36,36 +36,20 @@ class OpenClipModel(nn.Module):
         UserError: If its vision tower is another.
     """
 
+    title = "open_clip"
+
     def __init__(self, model: Any, tokenizer: Callable[[list[str]], Int[Tensor, "texts tokens"]]) -> None:
-        super().__init__()
         visual = model.visual
         if not hasattr(visual, "class_embedding") or visual.attn_pool is not None:
             raise UserError(f"open_clip: a vision tower {type(visual).__name__}; only its plain ViTs have patches")
+        mean = tuple(getattr(visual, "image_mean", None) or open_clip.OPENAI_DATASET_MEAN)
+        std = tuple(getattr(visual, "image_std", None) or open_clip.OPENAI_DATASET_STD)
+        super().__init__(int(visual.patch_size[0]), mean, std)
         self.model, self.tokenizer = model, tokenizer
-        self.patch_size = int(visual.patch_size[0])
-        self.pixel_mean: Statistic = tuple(getattr(visual, "image_mean", None) or open_clip.OPENAI_DATASET_MEAN)
-        self.pixel_std: Statistic = tuple(getattr(visual, "image_std", None) or open_clip.OPENAI_DATASET_STD)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return self.model.visual.positional_embedding.device
-
-    @torch.no_grad()
-    def embed_patches(
-        self, images: Float[Tensor, "batch 3 height width"], stride: int | None = None
-    ) -> Float[Tensor, "batch rows columns dim"]:
-        """L2-normalised patches as a grid.
-
-        Raises:
-            UserError: If a stride other than the patch's side is asked for.
-        """
-        if stride not in {None, self.patch_size}:
-            raise UserError(f"open_clip: no patch_stride {stride}; its patches lie {self.patch_size} pixels apart")
+    def _patches(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch patches dim"]:
         visual = self.model.visual
-        cells = visual.conv1(images)
-        grid = cells.shape[-2:]
-        tokens = self._tokens(cells)
+        tokens = self._tokens(visual.conv1(images))
         *blocks, last = visual.transformer.resblocks
         sequence_first = not visual.transformer.batch_first
         tokens = tokens.transpose(0, 1) if sequence_first else tokens
@@ -76,8 +60,7 @@ class OpenClipModel(nn.Module):
         tokens = last(tokens, attn_mask=alone)
         tokens = tokens.transpose(0, 1) if sequence_first else tokens
         patches = visual.ln_post(tokens)[:, 1:]
-        patches = patches if visual.proj is None else patches @ visual.proj
-        return functional.normalize(patches, dim=-1).unflatten(1, grid)
+        return patches if visual.proj is None else patches @ visual.proj
 
     def _tokens(self, cells: Float[Tensor, "batch width rows columns"]) -> Float[Tensor, "batch tokens width"]:
         """Class token and patches with their positions, as the first block takes them."""
@@ -87,18 +70,8 @@ class OpenClipModel(nn.Module):
         positions = _resampled(visual.positional_embedding, visual.grid_size, cells.shape[-2:])
         return visual.ln_pre(torch.cat([first, patches], dim=1) + positions)
 
-    @torch.no_grad()
-    def embed_prompts(
-        self, prompts: Sequence[str], spans: Sequence[tuple[int, int]] | None = None
-    ) -> Float[Tensor, "prompts dim"]:
-        """Text embeddings, not normalised.
-
-        Raises:
-            UserError: If single tokens are asked for, which CLIP does not align.
-        """
-        if spans is not None:
-            raise UserError("open_clip aligns whole prompts only: give --class-token eos")
-        return self.model.encode_text(self.tokenizer(list(prompts)).to(self.device))
+    def _texts(self, prompts: list[str]) -> Float[Tensor, "prompts dim"]:
+        return self.model.encode_text(self.tokenizer(prompts).to(self.device))
 
 
 def _resampled(

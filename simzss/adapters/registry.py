@@ -10,7 +10,6 @@ Loading it runs that package's code, as installing it does; nothing else of what
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
 import torch
@@ -66,23 +65,16 @@ def load_plugin(name: str, device: torch.device, side: int) -> PatchTextModel:
 
 
 def _find(plugin: str) -> Load:
-    own = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if plugin not in own and plugin not in IN_THE_BOX:
-        known = ", ".join(sorted(own.keys() | IN_THE_BOX.keys()))
-        raise UserError(f"no plug-in {plugin!r}; installed are {known} (entry points of {GROUP!r})")
+    known = {name: EntryPoint(name, target, GROUP) for name, target in IN_THE_BOX.items()}
+    known |= {entry.name: entry for entry in entry_points(group=GROUP)}
+    if plugin not in known:
+        installed = ", ".join(sorted(known))
+        raise UserError(f"no plug-in {plugin!r}; installed are {installed} (entry points of {GROUP!r})")
     try:
-        return _load(own[plugin]) if plugin in own else _import(IN_THE_BOX[plugin])
+        load: Load = known[plugin].load()
     except (ImportError, AttributeError) as error:
         raise UserError(f"plug-in {plugin!r} does not load ({error}); install its package anew") from error
-
-
-def _load(entry: EntryPoint) -> Load:
-    return entry.load()
-
-
-def _import(target: str) -> Load:
-    module, function = target.split(":")
-    return getattr(import_module(module), function)
+    return load
 
 
 @torch.no_grad()
