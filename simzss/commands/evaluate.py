@@ -1,7 +1,7 @@
 """`simzss evaluate`: the scores of a model on zero-shot segmentation benchmarks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from simzss.distributed import join_processes, part_processes, rank
 from simzss.errors import UserError
 from simzss.evaluation.check import present_benchmarks
 from simzss.evaluation.dataset import list_stems
-from simzss.evaluation.mentions import count_mentions, save_plot
+from simzss.evaluation.mentions import MentionCounts, count_mentions, save_plot, scores_by_mentions
 from simzss.evaluation.pictures import save_overlays
 from simzss.evaluation.predictions import IDS, SavedPredictions, table_hash
 from simzss.evaluation.provenance import claim, describe_run, settings_of
@@ -112,6 +112,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
             calibrate = partial(calibrated, calibration, evaluated=hashes)
         segmenting = Segmenting(pick_device(device, join_processes()), windows_at_once, precision, bottom_up)
         scored = _model(model, chosen, wordings, segmenting, calibrate)
+    mentions = {each.key: count_mentions(concepts, each.names) for each in chosen} if concepts else {}
     with locked(output) if rank() == 0 else nullcontext(), nothing_left(output, (output / COUNTS).exists):
         run = claim(output, describe_run(scored.settings, chosen, data_root, limit))
         counted = evaluate_benchmarks(scored.scorer, chosen, data_root, output, limit=limit, watch=watch_images)
@@ -121,25 +122,25 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     images = {each.benchmark.key: each.images for each in counted}
     jaccards = {each.key: read_groups(output, each, images[each.key]).jaccard for each in chosen} if bottom_up else {}
     results = with_earlier(output, results_of(run, counted, time.perf_counter() - started, jaccards))
-    results = _with_mentions(results, chosen, concepts) if concepts else results
+    results = _with_mentions(results, mentions)
     write_results(output, results)
-    pictures = save_overlays(scored.scorer, chosen, data_root, output, overlays) if overlays else []
-    pictures += _draw_mentions(results, chosen, output) if concepts else []
+    pictures = save_overlays(scored.scorer, chosen, data_root, output, overlays, limit) if overlays else []
+    pictures += _draw_mentions(results, mentions, output)
     print_scores(results, [output / REPORT, *pictures])
 
 
-def _with_mentions(results: EvaluationResults, chosen: Sequence[Benchmark], table: Path) -> EvaluationResults:
-    own = {each.key: results.benchmarks[each.key].by_mentions(count_mentions(table, each.names)) for each in chosen}
+def _with_mentions(results: EvaluationResults, mentions: Mapping[str, MentionCounts]) -> EvaluationResults:
+    own = {key: results.benchmarks[key] for key in mentions}
+    own = {key: replace(each, mentions=scores_by_mentions(each.class_iou, mentions[key])) for key, each in own.items()}
     return replace(results, benchmarks=results.benchmarks | own)
 
 
-def _draw_mentions(results: EvaluationResults, chosen: Sequence[Benchmark], output: Path) -> list[Path]:
+def _draw_mentions(results: EvaluationResults, mentions: Mapping[str, MentionCounts], output: Path) -> list[Path]:
     """One picture for every benchmark with mentions."""
     pictures = []
-    for key in [each.key for each in chosen]:
+    for key, counts in mentions.items():
         scores, path = results.benchmarks[key], output / f"mentions_{key}.png"
-        if scores.mentions:
-            pictures.append(save_plot({"IoU": scores.class_iou}, scores.mentions.times, scores.title, path))
+        pictures.append(save_plot({"IoU": scores.class_iou}, counts.times, scores.title, path))
     return pictures
 
 

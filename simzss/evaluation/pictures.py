@@ -9,9 +9,19 @@ from simzss.evaluation.task import Scorer, choose
 from simzss.segmentation.render import Panel, PanelRow, draw, save_png
 
 
-def draw_some(scorer: Scorer, benchmark: Benchmark, root: Path, count: int) -> list[PanelRow]:
-    """The label maps of `count` images spread over a benchmark, each beside its truth."""
-    stems = choose(list_stems(benchmark, root), count)
+def save_overlays(
+    scorer: Scorer, benchmarks: Sequence[Benchmark], root: Path, output: Path, count: int, limit: int | None = None
+) -> list[Path]:
+    """Write one picture per benchmark with `count` images, spread over the `limit` ones that were scored."""
+    paths = [output / f"overlays_{benchmark.key}.png" for benchmark in benchmarks]
+    for benchmark, path in zip(benchmarks, paths, strict=True):
+        stems = choose(choose(list_stems(benchmark, root), limit), count)
+        save_png(draw(_rows(scorer, benchmark, root, stems), benchmark.names), path)
+    return paths
+
+
+def _rows(scorer: Scorer, benchmark: Benchmark, root: Path, stems: Sequence[str]) -> list[PanelRow]:
+    """The label maps of some images, each beside its truth."""
     task = scorer.task([benchmark], root, stems)
     found = task.label_maps(task.read([benchmark], root, stem) for stem in stems)
     rows = []
@@ -19,11 +29,3 @@ def draw_some(scorer: Scorer, benchmark: Benchmark, root: Path, count: int) -> l
         panels = [Panel("truth", truth.labels[0]), Panel("prediction", prediction.cpu().numpy())]
         rows.append(PanelRow(read_sample([benchmark], root, truth.stem).image, panels))
     return rows
-
-
-def save_overlays(scorer: Scorer, benchmarks: Sequence[Benchmark], root: Path, output: Path, count: int) -> list[Path]:
-    """Write one picture per benchmark."""
-    paths = [output / f"overlays_{benchmark.key}.png" for benchmark in benchmarks]
-    for benchmark, path in zip(benchmarks, paths, strict=True):
-        save_png(draw(draw_some(scorer, benchmark, root, count), benchmark.names), path)
-    return paths

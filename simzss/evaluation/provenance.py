@@ -32,7 +32,7 @@ from simzss.segmentation.segmenter import Segmenter
 
 DECIDING = (
     *("modeling", "objectives", "segmentation", "benchmarks", "evaluation", "adapters"),
-    *("diagnostics/grouping.py", "io/images.py"),
+    *("diagnostics/grouping.py", "diagnostics/calibration.py", "io/images.py", "model.py"),
 )
 """The rooms, and files of others, whose code and data decide a score."""
 

@@ -284,3 +284,10 @@ def test_iou_by_mentions_joins_the_results_with_a_plot(scene: Path) -> None:
     assert "by mentions in the training captions" in (scene / "out" / "report.md").read_text()
     assert record["miou"] == before["benchmarks"]["colours"]["miou"]  # type: ignore[index]
     assert evaluate(scene)["benchmarks"]["colours"]["mentions"] == record["mentions"]  # type: ignore[index]
+
+
+def test_a_concept_table_that_is_not_there_is_told_before_an_image_is_scored(scene: Path) -> None:
+    write_colours(scene)
+    with pytest.raises(UserError, match="nowhere"):
+        evaluate(scene, "--concepts", str(scene / "nowhere"))
+    assert not (scene / "out").exists()

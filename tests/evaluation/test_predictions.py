@@ -11,11 +11,12 @@ from PIL import Image
 
 from simzss.cli import run
 from simzss.errors import UserError
+from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.predictions import IDS, MASKS, SavedPredictions
 from simzss.evaluation.resumable import evaluate_benchmarks
 from simzss.evaluation.runner import class_embeddings_for, evaluate_benchmark
 from simzss.evaluation.spec import Benchmark, load_benchmark
-from simzss.evaluation.task import score
+from simzss.evaluation.task import choose, score
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.trees import write_tree
@@ -173,6 +174,16 @@ def test_the_command_scores_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
             run(["evaluate", *words, *option.split()])
     with pytest.raises(UserError, match="nothing to score; give the folder of a saved model, or --predictions"):
         run(["evaluate", *words[:-2]])
+
+
+def test_pictures_are_drawn_of_the_images_that_were_scored(tmp_path: Path) -> None:
+    words = write_command(tmp_path)
+    scored = choose(list_stems(load_benchmark(tmp_path / "colours.yaml"), tmp_path / "data"), 3)
+    for path in (tmp_path / "maps").iterdir():
+        if path.stem not in scored:
+            path.unlink()
+    run(["evaluate", *words, "--limit", "3", "--overlays", "2"])
+    assert (tmp_path / "out" / "overlays_colours.png").is_file()
 
 
 def test_an_edited_table_of_values_is_another_run(tmp_path: Path) -> None:

@@ -46,9 +46,10 @@ def test_only_what_decides_a_score_counts_in_a_description() -> None:
 
 
 ROOMS = ["modeling", "objectives", "segmentation", "benchmarks", "evaluation", "adapters"]
+FILES = ["diagnostics/grouping.py", "diagnostics/calibration.py", "io/images.py", "model.py"]
 
 
-@pytest.mark.parametrize("place", [*ROOMS, "diagnostics/grouping.py", "io/images.py"])
+@pytest.mark.parametrize("place", [*ROOMS, *FILES])
 def test_the_code_of_every_room_that_decides_a_score_counts(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = source_hash()
     monkeypatch.setattr(provenance, "DECIDING", [name for name in provenance.DECIDING if name != place])
