@@ -1,18 +1,16 @@
 """`simzss audit`: what a model's score owes to words and to the background rule."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 
 from simzss.commands.console import make_console
+from simzss.commands.progress import watch_images
 from simzss.devices import Precision, pick_device
 from simzss.diagnostics.audit import Audit, Images, audit
 from simzss.diagnostics.audit_report import as_record, draw_audit, headline, one_page
-from simzss.diagnostics.calibration import ScoredImage
 from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.mentions import count_mentions
@@ -81,7 +79,7 @@ def audit_model(  # noqa: PLR0913  # one argument per option
     mentions = count_mentions(concepts, chosen.names) if concepts else None
     loaded, described = load_scored(model, place, base.crop)
     segmenter = Segmenter(loaded, base, half_precision=precision.is_half(place))
-    found = audit(segmenter, wordings, scored, learnt, _watch)
+    found = audit(segmenter, wordings, scored, learnt, watch_images)
     run = describe_run(settings_of(described, segmenter, [chosen], wordings), [chosen], data_root, limit)
     _write(found, as_record(found, run, mentions), output)
 
@@ -112,8 +110,3 @@ def _training(
     source = replace(load_benchmark(other) if other else benchmark, count=None)
     source = replace(source, split=split) if split else source
     return Images(source, root, choose(list_stems(source, root), limit))
-
-
-def _watch(images: Iterable[ScoredImage], title: str, count: int) -> Iterator[ScoredImage]:
-    """A progress bar, gone when done."""
-    yield from track(images, title, total=count, console=make_console(stderr=True), transient=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import matplotlib as mpl
-import numpy as np
 import typer
 from matplotlib.figure import Figure
 
@@ -13,6 +12,7 @@ from simzss.commands.console import make_console
 from simzss.devices import pick_device
 from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
 from simzss.evaluation.dataset import list_stems
+from simzss.evaluation.metrics import number_or_none
 from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import choose
@@ -57,8 +57,8 @@ def calibrate(  # one argument per option
     calibration = Calibration(
         threshold=threshold,
         miou=miou,
-        auroc=_number(histogram.auroc()),
-        curve={f"{edge:g}": _number(value) for edge, value in curve},
+        auroc=number_or_none(histogram.auroc()),
+        curve={f"{edge:g}": number_or_none(value) for edge, value in curve},
         benchmark=chosen.key,
         model=described.weights,
         protocol=settings,
@@ -75,10 +75,6 @@ def calibrate(  # one argument per option
     )
     for path in (output, picture):
         console.print(f"wrote {path}", soft_wrap=True)
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def draw_curves(histogram: ScoreHistogram, path: Path) -> None:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 from rich.table import Table
 
 from simzss.benchmarks import EIGHT
 from simzss.commands.console import make_console
-from simzss.commands.progress import PROBLEMS_SHOWN
+from simzss.commands.progress import PROBLEMS_SHOWN, watch_images
 from simzss.errors import UserError
 from simzss.evaluation.check import Finding, inspect, read_everything
 from simzss.evaluation.spec import load_benchmark
@@ -45,12 +44,5 @@ def _read(finding: Finding, root: Path) -> Finding:
     """The finding with whatever reading every file brings to light."""
     if finding.problems:
         return finding
-    console = make_console(stderr=True)
-    pairs = track(
-        read_everything(finding.benchmark, root),
-        finding.benchmark.key,
-        total=finding.images,
-        console=console,
-        transient=True,
-    )
-    return replace(finding, problems=tuple(problem for problem in pairs if problem))
+    problems = watch_images(read_everything(finding.benchmark, root), finding.benchmark.key, finding.images)
+    return replace(finding, problems=tuple(problem for problem in problems if problem))

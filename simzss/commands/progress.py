@@ -20,7 +20,7 @@ from rich.text import Text
 from simzss.commands.console import make_console
 from simzss.concepts.readers.bad_rows import Watcher
 
-Result = TypeVar("Result")
+Shown = TypeVar("Shown")
 
 PROBLEMS_SHOWN = 5
 """Problems of a corpus or a benchmark that are told one by one; of the rest only the number."""
@@ -56,7 +56,7 @@ class ImagesPerSecond(ProgressColumn):
         return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
 
 
-def watch_images(images: Iterable[Result], title: str, count: int) -> Iterator[Result]:
+def watch_images(images: Iterable[Shown], title: str, count: int) -> Iterator[Shown]:
     """A bar with images per second and time left, gone when done."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), ImagesPerSecond())
     with Progress(*columns, TimeRemainingColumn(), console=make_console(stderr=True), transient=True) as progress:

@@ -13,7 +13,7 @@ background (`simzss.diagnostics.calibration`). The rows that differ from the lea
 with it by a paired bootstrap over images, corrected for their number (`simzss.evaluation.bootstrap`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,18 +29,16 @@ from simzss.diagnostics.calibration import (
     without_threshold,
 )
 from simzss.errors import UserError
-from simzss.evaluation.bootstrap import Parts
 from simzss.evaluation.comparison import Comparison, comparison_of, corrected
 from simzss.evaluation.metrics import contingency
 from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.task import Watch, unwatched
 from simzss.evaluation.thresholds import image_hashes
 from simzss.evaluation.wordings import Wording, name_of
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import BackgroundRule
 from simzss.segmentation.segmenter import Segmenter
 
-Watch = Callable[[Iterable[ScoredImage], str, int], Iterable[ScoredImage]]
-"""Shows how far an iterable has come, given what it is and how many items it has."""
 BY_WORDS = "background by words"
 """What the leading row is called when its background is found by words."""
 
@@ -102,7 +100,7 @@ def audit(
     wordings: Sequence[Wording],
     scored: Images,
     training: Images | None,
-    watch: Watch = lambda images, title, count: images,  # noqa: ARG005
+    watch: Watch = unwatched,
 ) -> Audit:
     """Score every wording; one pass over the training split, where there is one, and one over the scored images.
 
@@ -189,13 +187,9 @@ class _Tallies:
 
     def comparisons(self, benchmark: Benchmark) -> list[Comparison]:
         """Every further one with the first, corrected for their number."""
-        first, *others = (_stacked(own) for own in self.parts)
+        first, *others = (np.stack(own, axis=1) for own in self.parts)
         pairs = zip(self.titles[1:], others, strict=True)
         return corrected([comparison_of(benchmark.key, title, benchmark.names, first, own) for title, own in pairs])
-
-
-def _stacked(images: Sequence[np.ndarray]) -> Parts:
-    return np.stack(images, axis=1)
 
 
 def _images(segmenter: Segmenter, images: Images, sets: Sequence[ClassEmbeddings]) -> Iterator[ScoredImage]:

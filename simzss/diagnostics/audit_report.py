@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from simzss.diagnostics.audit import Audit, Row, single_choices
 from simzss.evaluation.comparison import Comparison
 from simzss.evaluation.mentions import MentionCounts, MentionScores, draw_mentions, mention_table, scores_by_mentions
+from simzss.evaluation.metrics import number_or_none
+from simzss.evaluation.report import percent
 from simzss.evaluation.results import EvaluationRun
 from simzss.evaluation.vocabularies import DISTRACTORS, NONSENSE
 from simzss.evaluation.wordings import name_of, vocabulary_name
@@ -56,12 +58,12 @@ def _row(row: Row) -> Record:
         "class_token": str(wording.class_token),
         "title": f"{names} {wording.templates} {wording.class_token}",
         "wording": name_of(wording),
-        "miou": _number(row.miou),
+        "miou": number_or_none(row.miou),
         "threshold": row.threshold,
-        "by_words": _number(row.by_words),
-        "at_best": _number(row.at_best),
-        "auroc": _number(row.auroc),
-        "risk": {f"{coverage:g}": _number(row.histogram.risk(coverage)) for coverage in COVERAGES},
+        "by_words": number_or_none(row.by_words),
+        "at_best": number_or_none(row.at_best),
+        "auroc": number_or_none(row.auroc),
+        "risk": {f"{coverage:g}": number_or_none(row.histogram.risk(coverage)) for coverage in COVERAGES},
     }
 
 
@@ -71,11 +73,7 @@ def _comparison(comparison: Comparison) -> Record:
 
 
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in zip(names, values, strict=True)}
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else float(value)
+    return {name: number_or_none(value) for name, value in zip(names, values, strict=True)}
 
 
 def worded(record: Record) -> list[Record]:
@@ -88,18 +86,18 @@ def headline(record: Record) -> list[str]:
     rows = sorted(worded(record), key=lambda row: row["miou"] or 0.0)
     low, high, first = rows[0], rows[-1], record["rows"][0]
     lines = [
-        f"Words alone move mIoU from {_percent(low['miou'])} ({low['title']}) to {_percent(high['miou'])}"
-        f" ({high['title']}); the leading wording ({first['title']}) has {_percent(first['miou'])}."
+        f"Words alone move mIoU from {percent(low['miou'])} ({low['title']}) to {percent(high['miou'])}"
+        f" ({high['title']}); the leading wording ({first['title']}) has {percent(first['miou'])}."
     ]
     for name, said in ((NONSENSE, "By chance, with words without meaning: "), (DISTRACTORS, "With 20 distractors: ")):
         own = [row["miou"] for row in record["rows"] if row["names"] == name and row["miou"] is not None]
         if own:
-            lines.append(f"{said}{_percent(min(own))} to {_percent(max(own))}.")
+            lines.append(f"{said}{percent(min(own))} to {percent(max(own))}.")
     if first["by_words"] is not None:
         lines.append(
-            f"Background, leading wording: by threshold {_percent(first['miou'])} (at best"
-            f" {_percent(first['at_best'])}), by words {_percent(first['by_words'])}; any named class against"
-            f" background, area under the ROC {_percent(first['auroc'])}."
+            f"Background, leading wording: by threshold {percent(first['miou'])} (at best"
+            f" {percent(first['at_best'])}), by words {percent(first['by_words'])}; any named class against"
+            f" background, area under the ROC {percent(first['auroc'])}."
         )
     return lines
 
@@ -124,9 +122,9 @@ def _single_choices(record: Record) -> list[str]:
     for index in record["single_choices"]:
         row = record["rows"][index]
         each = compared.pop(row["wording"], None)
-        lines.append(f"| {row['title']} | {_percent(row['miou'])} | {_interval(each)} |")
+        lines.append(f"| {row['title']} | {percent(row['miou'])} | {_interval(each)} |")
     for title, each in compared.items():
-        lines.append(f"| {title} | {_percent(each['miou'])} | {_interval(each)} |")
+        lines.append(f"| {title} | {percent(each['miou'])} | {_interval(each)} |")
     how = "Paired bootstrap over images against the first row; p corrected for the number of comparisons (Holm)."
     return [*lines, "", how, ""]
 
@@ -148,7 +146,7 @@ def _means(record: Record) -> list[str]:
             known = [row["miou"] for row in rows if row[key] == value and row["miou"] is not None]
             found[value] = mean(known) if known else None
         ranked = sorted(found.items(), key=lambda item: -(item[1] or 0.0))
-        lines.append(f"| {axis} | " + ", ".join(f"{value} {_percent(each)}" for value, each in ranked) + " |")
+        lines.append(f"| {axis} | " + ", ".join(f"{value} {percent(each)}" for value, each in ranked) + " |")
     return [*lines, ""]
 
 
@@ -161,11 +159,11 @@ def _background(record: Record) -> list[str]:
     lines = ["## The background, three ways" if ruled else "## Risk against coverage", ""]
     lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in own:
-        cells = [_percent(row["miou"])]
+        cells = [percent(row["miou"])]
         if ruled:
-            extra = (_percent(row[key]) for key in ("miou", "at_best", "by_words", "auroc"))
+            extra = (percent(row[key]) for key in ("miou", "at_best", "by_words", "auroc"))
             cells = [f"{row['threshold']:.3f}", *extra]
-        lines.append(f"| {row['names']} | {' | '.join([*cells, *map(_percent, row['risk'].values())])} |")
+        lines.append(f"| {row['names']} | {' | '.join([*cells, *map(percent, row['risk'].values())])} |")
     told = f"All with {first['templates']} and {first['class_token']}. *Risk*: the share that is wrong among the"
     told += " best-scored pixels, each given its best foreground class."
     if ruled:
@@ -235,7 +233,3 @@ def _draw_risk(axes: Axes, rows: Sequence[Row]) -> None:
         axes.plot(100 * coverage, 100 * risk, label=Path(row.wording.names).stem, lw=1)
     axes.set(xlabel="coverage, percent of the pixels", ylabel="risk: of these wrong, percent")
     axes.legend(fontsize=6)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
 
 from simzss.errors import UserError
 from simzss.evaluation.bootstrap import Parts, class_iou, holm, paired_bootstrap, parts_of
 from simzss.evaluation.counts import ImageCounts, read_counts
-from simzss.evaluation.metrics import mean_over_classes
+from simzss.evaluation.metrics import mean_over_classes, number_or_none
 from simzss.evaluation.results import EvaluationResults, load_results
+from simzss.evaluation.task import counts_folder
 from simzss.io.config import configuration
 from simzss.io.records import to_plain
 
@@ -33,7 +33,7 @@ class Run:
         Raises:
             UserError: If they are not those that the results were made from.
         """
-        folder = self.folder / "counts" / (f"{key}@{wording}" if wording else key)
+        folder = self.folder / counts_folder(key, wording)
         expected, counts = self.results.benchmarks[key].images, list(read_counts(folder))
         if len(counts) != expected:
             raise UserError(f"{folder}: counts of {len(counts)} images, results of {expected}; delete it and evaluate")
@@ -77,7 +77,7 @@ def load_run(folder: Path) -> Run:
     return Run(folder, results)
 
 
-def compare_runs(first: Run, *others: Run, seed: int = 0) -> list[Comparison]:
+def compare_runs(first: Run, *others: Run) -> list[Comparison]:
     """Compare every benchmark that the first run shares with another, on the same images.
 
     Raises:
@@ -89,12 +89,14 @@ def compare_runs(first: Run, *others: Run, seed: int = 0) -> list[Comparison]:
         if not shared:
             raise UserError(f"{first.folder} and {other.folder} have no benchmark in common")
         for key in shared:
-            _check_alike(first, other, key)
-            found.append(_compare(key, str(other.folder), first, first.images(key), other.images(key), seed))
+            if first.results.specs[key] != other.results.specs[key]:
+                both = f"{first.folder} and {other.folder}"
+                raise UserError(f"{key}: {both} evaluated other classes, masks or images under it")
+            found.append(_compare(key, str(other.folder), first, first.images(key), other.images(key)))
     return corrected(found)
 
 
-def compare_wordings(run: Run, seed: int = 0) -> list[Comparison]:
+def compare_wordings(run: Run) -> list[Comparison]:
     """Compare every further wording of every benchmark of a run with the leading one.
 
     Raises:
@@ -103,8 +105,8 @@ def compare_wordings(run: Run, seed: int = 0) -> list[Comparison]:
     found = []
     for key, scores in run.results.benchmarks.items():
         leading = run.images(key)
-        further = [name for name in scores.wordings if (run.folder / "counts" / f"{key}@{name}").is_dir()]
-        found += [_compare(key, name, run, leading, run.images(key, name), seed) for name in further]
+        further = [name for name in scores.wordings if (run.folder / counts_folder(key, name)).is_dir()]
+        found += [_compare(key, name, run, leading, run.images(key, name)) for name in further]
     if not found:
         raise UserError(f"{run.folder} holds one wording; give further --vocabulary there, or another folder here")
     return corrected(found)
@@ -116,23 +118,14 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     return [replace(each, p=p) for each, p in pairs]
 
 
-def _check_alike(first: Run, second: Run, key: str) -> None:
-    if first.results.specs[key] != second.results.specs[key]:
-        raise UserError(f"{key}: {first.folder} and {second.folder} evaluated other classes, masks or images under it")
-    if [image.stem for image in first.images(key)] != [image.stem for image in second.images(key)]:
-        raise UserError(f"{key}: {first.folder} and {second.folder} looked at different images; give both one --limit")
-
-
-def _compare(
-    key: str, title: str, run: Run, first: Sequence[ImageCounts], second: Sequence[ImageCounts], seed: int
-) -> Comparison:
+def _compare(key: str, title: str, run: Run, first: Sequence[ImageCounts], second: Sequence[ImageCounts]) -> Comparison:
+    if [image.stem for image in first] != [image.stem for image in second]:
+        raise UserError(f"{key}: {run.folder} and {title} looked at different images; give both one --limit")
     names = tuple(run.results.benchmarks[key].classes)
-    return comparison_of(key, title, names, parts_of(first, len(names)), parts_of(second, len(names)), seed)
+    return comparison_of(key, title, names, parts_of(first, len(names)), parts_of(second, len(names)))
 
 
-def comparison_of(
-    key: str, title: str, names: tuple[str, ...], first: Parts, second: Parts, seed: int = 0
-) -> Comparison:
+def comparison_of(key: str, title: str, names: tuple[str, ...], first: Parts, second: Parts) -> Comparison:
     """Two sets of label maps of the same images side by side; the p-value is not corrected yet.
 
     Raises:
@@ -143,13 +136,13 @@ def comparison_of(
     first_miou, second_miou = float(mean_over_classes(before)[0]), float(mean_over_classes(after)[0])
     if np.isnan(first_miou):
         raise UserError(f"{key}: no pixel of these images is labelled, so that nothing is compared: give others")
-    interval = paired_bootstrap(first, second, seed)
+    interval = paired_bootstrap(first, second)
     return Comparison(
         key,
         title,
         names,
-        first=_known(before[0]),
-        second=_known(after[0]),
+        first=tuple(map(number_or_none, before[0])),
+        second=tuple(map(number_or_none, after[0])),
         first_miou=first_miou,
         second_miou=second_miou,
         difference=second_miou - first_miou,
@@ -157,10 +150,6 @@ def comparison_of(
         high=interval.high,
         p=interval.p,
     )
-
-
-def _known(ious: Float64[np.ndarray, " classes"]) -> tuple[float | None, ...]:
-    return tuple(None if np.isnan(iou) else float(iou) for iou in ious)
 
 
 def settings_that_differ(first: Run, second: Run) -> list[str]:

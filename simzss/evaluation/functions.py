@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from simzss.errors import UserError
 from simzss.evaluation.dataset import Sample
 from simzss.evaluation.spec import Benchmark
-from simzss.evaluation.task import COUNTS, Column, LabelMap, Task
+from simzss.evaluation.task import Column, LabelMap, Task
 
 ToLabelMap = Callable[[UInt8[np.ndarray, "height width 3"], Sequence[str]], object]
 """Takes RGB in 0..255 and the names of the classes; gives one class id per pixel, as an array or tensor of integers."""
@@ -30,7 +30,7 @@ class FunctionScorer:
 
     def task(self, benchmarks: Sequence[Benchmark], root: Path, stems: Sequence[str]) -> Task:
         """One column per benchmark; the function is called once for each, on every image."""
-        columns = [Column(b, f"{COUNTS}/{b.key}", len(b.names)) for b in benchmarks]
+        columns = [Column.of_classes(benchmark) for benchmark in benchmarks]
         return Task(columns, partial(self._label_maps, benchmarks), root, stems, self.device)
 
     def _label_maps(

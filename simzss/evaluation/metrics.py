@@ -6,6 +6,7 @@ enter the mean; one that is predicted but never labelled has IoU 0 and does (mms
 """
 
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 import torch
@@ -84,6 +85,11 @@ def mean_over_classes(values: Float64[np.ndarray, "*sets classes"]) -> Float64[n
     present = ~np.isnan(values)
     total = np.where(present, values, 0.0).sum(axis=-1, keepdims=True)
     return _ratio(total, present.sum(axis=-1, keepdims=True))[..., 0]
+
+
+def number_or_none(value: float | None) -> float | None:
+    """A score as JSON can hold it: None where it is no number."""
+    return None if value is None or isnan(value) else float(value)
 
 
 def _ratio(part: Real[np.ndarray, "*n"], whole: Real[np.ndarray, "*n"]) -> Float64[np.ndarray, "*n"]:

@@ -20,7 +20,7 @@ from simzss.errors import UserError
 from simzss.evaluation.dataset import Truth, list_stems, read_labels, read_mask
 from simzss.evaluation.labels import LabelRule, LabelTable
 from simzss.evaluation.spec import Benchmark
-from simzss.evaluation.task import COUNTS, Column, LabelMap, Task
+from simzss.evaluation.task import Column, LabelMap, Task
 from simzss.io.config import load_yaml
 from simzss.io.files import file_hash
 from simzss.io.images import open_image
@@ -57,7 +57,7 @@ class SavedPredictions:
         """
         files = {b.key: find_files(self.folder, b, stems, list_stems(b, root), len(benchmarks)) for b in benchmarks}
         tables = {benchmark.key: table_of(self.values, benchmark) for benchmark in benchmarks}
-        columns = [Column(b, f"{COUNTS}/{b.key}", len(b.names)) for b in benchmarks]
+        columns = [Column.of_classes(benchmark) for benchmark in benchmarks]
         read = partial(_read, files, tables)
         return Task(columns, _label_maps, root, stems, self.device, read, partial(_stamp, files))
 

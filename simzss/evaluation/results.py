@@ -6,12 +6,11 @@ Fractions are unrounded; what is no number is null.
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, replace
 from itertools import groupby
-from math import isnan
 from pathlib import Path
 from types import MappingProxyType
 
-from simzss.evaluation.mentions import MentionCounts, MentionScores, scores_by_mentions
-from simzss.evaluation.metrics import Scores
+from simzss.evaluation.mentions import MentionScores
+from simzss.evaluation.metrics import Scores, number_or_none
 from simzss.evaluation.spec import STANDARD
 from simzss.evaluation.task import BenchmarkResult
 from simzss.evaluation.vocabularies import renames
@@ -125,10 +124,6 @@ class BenchmarkScores(MeanScores):
     mentions: MentionScores | None = None
     """IoU by mentions in the training captions, where that was asked for."""
 
-    def by_mentions(self, counts: MentionCounts) -> "BenchmarkScores":
-        """The same with the IoU of the classes that captions mention never, rarely and often."""
-        return replace(self, mentions=scores_by_mentions(self.class_iou, counts))
-
     @property
     def class_iou(self) -> dict[str, float | None]:
         """IoU by class."""
@@ -229,10 +224,10 @@ def _benchmark_scores(
         images_expected=benchmark.count,
         limited=result.limited,
         names=protocol.names if protocol and renamed else STANDARD,
-        jaccard=None if jaccard is None else _number(jaccard),
+        jaccard=number_or_none(jaccard),
         wordings=wordings,
         classes={
-            name: ClassScores(_number(iou), _number(accuracy), int(pixels))
+            name: ClassScores(number_or_none(iou), number_or_none(accuracy), int(pixels))
             for name, iou, accuracy, pixels in zip(benchmark.names, *columns, strict=True)
         },
     )
@@ -241,12 +236,8 @@ def _benchmark_scores(
 def mean_scores(scores: Scores) -> MeanScores:
     """The scores over all classes."""
     return MeanScores(
-        _number(scores.miou),
-        _number(scores.pixel_accuracy),
-        _number(scores.mean_accuracy),
-        _number(scores.frequency_weighted_iou),
+        number_or_none(scores.miou),
+        number_or_none(scores.pixel_accuracy),
+        number_or_none(scores.mean_accuracy),
+        number_or_none(scores.frequency_weighted_iou),
     )
-
-
-def _number(value: float) -> float | None:
-    return None if isnan(value) else float(value)

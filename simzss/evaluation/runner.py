@@ -17,7 +17,7 @@ from torch import Tensor
 
 from simzss.evaluation.dataset import Sample, list_stems
 from simzss.evaluation.spec import Benchmark
-from simzss.evaluation.task import COUNTS, BenchmarkResult, Column, LabelMap, Task, choose, totals
+from simzss.evaluation.task import BenchmarkResult, Column, LabelMap, Task, choose, counts_folder, totals
 from simzss.evaluation.wordings import Wording, embed_wordings, name_of
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import PreparedImage, Segmenter
@@ -71,7 +71,7 @@ def column_of(benchmark: Benchmark, wording: Wording, vocabulary: ClassEmbedding
     classes = len(benchmark.names)
     values = classes + 1 if bool((vocabulary.class_ids == classes).any()) else classes  # one more for distractors
     name = name_of(wording)
-    folder = f"{COUNTS}/{benchmark.key}" + ("" if wording == leading else f"@{name}")
+    folder = counts_folder(benchmark.key, "" if wording == leading else name)
     return Column(benchmark, folder, values, name)
 
 
@@ -100,7 +100,7 @@ def class_sets_task(
     stems: Sequence[str],
 ) -> Task:
     """One column per benchmark and its class vectors, wherever these come from."""
-    columns = [Column(b, f"{COUNTS}/{b.key}", len(b.names), str(number)) for number, b in enumerate(benchmarks)]
+    columns = [Column.of_classes(benchmark, str(number)) for number, benchmark in enumerate(benchmarks)]
     readings = [partial(segmenter.label_map, classes=each.to(segmenter.device)) for each in class_sets]
     return task_of(segmenter, columns, readings, root, stems)
 

@@ -39,7 +39,7 @@ def describe_model(folder: Path, model: AlignedModel) -> ScoredModel:
     bank = model.bank
     return ScoredModel(
         path=str(folder),
-        weights=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16],
+        weights=file_hash(folder / WEIGHTS)[:16],
         backbone=model.config.backbone.name,
         backbone_weights=model.backbone.fingerprint(),
         objective=model.config.objective,

@@ -27,11 +27,16 @@ from simzss.evaluation.spec import Benchmark
 LabelMap = Int[Tensor, "height width"]
 LabelMaps = Callable[[Iterable[Any]], Iterator[tuple[Truth, Sequence[LabelMap]]]]
 """Gives all that a task read back, in its order, with one label map per column."""
-Watch = Callable[[Iterable[tuple[ImageCounts, ...]], str, int], Iterable[tuple[ImageCounts, ...]]]
+Watch = Callable[[Iterable[Any], str, int], Iterable[Any]]
 """Shows how far an iterable has come, given what it is and how many items it has."""
 
 COUNTS = "counts"
 """The folder of a run below which class by class counts lie."""
+
+
+def counts_folder(key: str, wording: str = "") -> str:
+    """The folder of a benchmark's counts below the output of a run: of the leading wording unless another is named."""
+    return f"{COUNTS}/{key}@{wording}" if wording else f"{COUNTS}/{key}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class Column:
     """A label map holds 0 .. values - 1; values beyond the classes are right nowhere."""
     wording: str = ""
     """How the classes were put into words, where there are several ways."""
+
+    @classmethod
+    def of_classes(cls, benchmark: Benchmark, wording: str = "") -> "Column":
+        """The column of label maps that hold nothing but the classes, in the benchmark's leading folder."""
+        return cls(benchmark, counts_folder(benchmark.key), len(benchmark.names), wording)
 
     @property
     def is_named(self) -> bool:
@@ -122,11 +132,7 @@ def score(
     return totals(task, stems, threads=threads)
 
 
-def unwatched(
-    images: Iterable[tuple[ImageCounts, ...]],
-    title: str,  # noqa: ARG001
-    count: int,  # noqa: ARG001
-) -> Iterable[tuple[ImageCounts, ...]]:
+def unwatched(images: Iterable[Any], title: str, count: int) -> Iterable[Any]:  # noqa: ARG001
     """A watch that shows nothing."""
     return images
 
