@@ -52,11 +52,12 @@ def to_rgb(image: Image.Image, name: str = "the image") -> Image.Image:
     Raises:
         UserError: If its values are 32-bit numbers, whose range nobody states.
     """
+    image = ImageOps.exif_transpose(image)  # first: what is made of an array has no tag
     if image.mode in DEEP_GREY:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in {"I", "F"}:
         raise UserError(f"{name} holds 32-bit numbers: convert it to 8 or 16 bits a channel")
-    return ImageOps.exif_transpose(image).convert("RGB")
+    return image.convert("RGB")
 
 
 def to_array(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
@@ -87,14 +88,26 @@ def _decode(source: Path | BytesIO, name: str, smallest_side: int | None) -> Ima
             check_pixels(name, image.height, image.width)
             if smallest_side is not None:
                 image.draft("RGB", (smallest_side, smallest_side))
+            turned = orientation_of(image) if image.format == "TIFF" else 1
+            if turned != 1:
+                image.filename = ""  # PIL would map the file into memory with the sides of the turned image
             image.load()
-            return image
+            return image if turned == 1 else _turned_back(image, turned)
     except FileNotFoundError as error:
         raise UserError(f"no image at {name}") from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{name} has more than the {MAX_PIXELS:,} pixels that are allowed: shrink it") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise UserError(f"cannot read the image {name}: {error}; fetch it anew") from error
+
+
+def _turned_back(image: Image.Image, orientation: int) -> Image.Image:
+    """A TIFF as stored: PIL turns it when it decodes it, and drops the tag."""
+    back = {6: 8, 8: 6}.get(orientation, orientation)
+    image.getexif()[ORIENTATION] = back
+    stored = ImageOps.exif_transpose(image)
+    stored.getexif()[ORIENTATION] = orientation
+    return stored
 
 
 def check_pixels(name: str, height: int, width: int, most: int | None = None) -> None:
