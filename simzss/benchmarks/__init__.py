@@ -5,7 +5,6 @@ On the ground floor, since two rooms read it: the concept bank takes the class n
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -24,8 +23,5 @@ def packaged_benchmark(key: str) -> Path:
 
 def class_names() -> dict[str, tuple[str, ...]]:
     """Class names of each of the eight benchmarks, as the benchmark writes them, ordered by its key."""
-    return {key: tuple(_read(key)["names"]) for key in sorted(EIGHT)}
-
-
-def _read(key: str) -> dict[str, Any]:
-    return yaml.safe_load(packaged_benchmark(key).read_text("utf-8"))
+    read = {key: yaml.safe_load(packaged_benchmark(key).read_text("utf-8")) for key in sorted(EIGHT)}
+    return {key: tuple(benchmark["names"]) for key, benchmark in read.items()}

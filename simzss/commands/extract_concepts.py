@@ -9,7 +9,7 @@ from rich.console import Console
 from simzss.commands.console import make_console
 from simzss.commands.progress import watching
 from simzss.concepts.bank import open_bank
-from simzss.concepts.extractor import BATCH_SIZE
+from simzss.concepts.extractor import READ_AT_ONCE
 from simzss.concepts.mentions import Match
 from simzss.concepts.readers.bad_rows import OnError
 from simzss.concepts.readers.source import Reader, open_corpus
@@ -38,7 +38,7 @@ def concepts(  # noqa: PLR0913  # one argument per option
     limit: Annotated[int | None, typer.Option(min=1, help="rows to read  [default: all]")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes; does not change the result")] = 1,
     engine: Annotated[Engine, typer.Option(help="processes here, or a Ray cluster; same result")] = Engine.LOCAL,
-    batch_size: Annotated[int, typer.Option(min=1, help="captions read together; same result")] = BATCH_SIZE,
+    batch_size: Annotated[int, typer.Option(min=1, help="captions read together; same result")] = READ_AT_ONCE,
     shard: Annotated[str, typer.Option(help="I/N: this run's share of N that write into one folder")] = "1/1",
     report: Annotated[bool, typer.Option("--report", help="show what was found and what was missed")] = False,
     html: Annotated[Path | None, typer.Option(help="write that report as a web page")] = None,

@@ -27,7 +27,7 @@ from simzss.io.config import configuration
 from simzss.io.files import read_text
 from simzss.io.records import load_json, write_json
 
-SCHEMA = 1
+BANK_SCHEMA = 1
 
 
 class BankKind(StrEnum):
@@ -92,9 +92,9 @@ class ConceptBank:
         return cls(tuple(concepts), BankKind.BENCHMARKS)
 
     @classmethod
-    def from_names(cls, names: Iterable[str], kind: str = BankKind.FILE) -> "ConceptBank":
+    def from_names(cls, names: Iterable[str]) -> "ConceptBank":
         """A bank of these names, in this order."""
-        return cls(tuple(Concept(normalise(name)) for name in names), BankKind(kind))
+        return cls(tuple(Concept(normalise(name)) for name in names))
 
     @classmethod
     def from_file(cls, path: str | Path) -> "ConceptBank":
@@ -108,7 +108,12 @@ class ConceptBank:
             raise UserError(f"{path} is no file; copy what it gives into one")
         if path.suffix == ".json":
             return cls.load(path)
-        lines = _read_text(path).splitlines()
+        try:
+            lines = read_text(path).splitlines()
+        except OSError as error:
+            raise UserError(f"cannot read the bank {path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 text; a bank file holds one name per line") from error
         if not lines:
             raise UserError(f"{path} is empty; a bank file holds one name per line")
         names = [normalise(line) for line in lines]
@@ -123,12 +128,12 @@ class ConceptBank:
             UserError: If the file is missing, is no bank, or was written by a later version.
         """
         path = Path(path)
-        stored = load_json(StoredBank, path, "simzss bank", SCHEMA)
+        stored = load_json(StoredBank, path, "simzss bank", BANK_SCHEMA)
         return cls(tuple(replace(concept, name=normalise(concept.name)) for concept in stored.concepts), stored.kind)
 
     def save(self, path: str | Path, writer: str = "") -> None:
         """Write the bank as JSON."""
-        write_json(Path(path), StoredBank(self.concepts, self.kind, SCHEMA), writer)
+        write_json(Path(path), StoredBank(self.concepts, self.kind, BANK_SCHEMA), writer)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -179,15 +184,6 @@ def singular(name: str) -> str:
     """A normalised name with its last word in the singular."""
     *before, last = name.split(" ")
     return " ".join([*before, noun_lemma(last)])
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return read_text(path)
-    except OSError as error:
-        raise UserError(f"cannot read the bank {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text; a bank file holds one name per line") from error
 
 
 def _refuse_duplicates(names: list[str], where: str = "concept bank, entry") -> None:

@@ -22,7 +22,7 @@ from simzss.concepts.routes.parser import NounPhrase, ParserRoute
 from simzss.concepts.routes.pipelines import HOW_TO_INSTALL, has_parser, load_pipeline
 from simzss.errors import UserError
 
-BATCH_SIZE = 512
+READ_AT_ONCE = 512
 """Captions that are read together; changes speed and memory, never the result."""
 KEPT_STRINGS = 200_000
 """Strings that spaCy may keep for good, some tens of megabytes; the frequent words are among the first."""
@@ -38,7 +38,7 @@ class ConceptExtractor:
         bank: ConceptBank,
         nlp: Language | None = None,
         match: Match | str = Match.EXACT,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int = READ_AT_ONCE,
     ) -> None:
         """Choose the route.
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.sampler import BatchIndices
-from simzss.data.token_table import TokenTable, gather
+from simzss.data.token_table import TokenTable, items_of_rows
 from simzss.types import CaptionBatch, Chunk, ConceptMentions
 
 
@@ -67,8 +67,8 @@ def make_batch(
     """
     order = np.argsort(tokens.id_starts[rows + 1] - tokens.id_starts[rows], kind="stable")
     rows = rows[order]
-    lengths, words = gather(tokens.id_starts, rows)
-    counts, found = gather(tokens.mention_starts, rows)
+    lengths, words = items_of_rows(tokens.id_starts, rows)
+    counts, found = items_of_rows(tokens.mention_starts, rows)
     ids = np.full((len(rows), lengths[-1]), pad_id, dtype=np.int64)
     ids[np.arange(lengths[-1]) < lengths[:, None]] = tokens.ids[words]
     concept, start, end = torch.from_numpy(tokens.mentions[found].astype(np.int64)).unbind(-1)

@@ -106,7 +106,7 @@ class CaptionDataset:
 
     @property
     def period(self) -> int:
-        """BatchIndices after which the crops of an image repeat; practically never where every draw is cropped anew."""
+        """Draws after which the crops of an image repeat; practically never where every draw is cropped anew."""
         return self.views or NEVER
 
     @property

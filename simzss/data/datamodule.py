@@ -8,7 +8,6 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from simzss.concepts.bank import ConceptBank, open_bank
-from simzss.concepts.extractor import BATCH_SIZE
 from simzss.concepts.mentions import Match
 from simzss.concepts.table.format import Manifest
 from simzss.concepts.table.reading import read_bank
@@ -116,11 +115,17 @@ class CaptionData(LightningDataModule):
         if stage != "fit":
             return
         if self.shards is None:
-            self.dataset = CaptionDataset(*self._folders, self.crop, self.views, self.max_broken)
+            assert self.table is not None and self.images is not None  # noqa: PT018, S101  # checked when it was made
+            self.dataset = CaptionDataset(self.table, self.images, self.crop, self.views, self.max_broken)
         else:
             listed = all_values(list_shards(self.shards) if rank() == 0 else None)  # once, as a store may be slow
             shards = next(found for found in listed if found is not None)
-            self.dataset = ShardCorpus(shards, self._shards_bank(), self.views)
+            bank = (
+                open_bank(self.streaming.bank)
+                if self.table is None
+                else read_bank(self.table, Manifest.load(self.table))
+            )
+            self.dataset = ShardCorpus(shards, bank, self.views)
         self._check_sizes()
 
     @staticmethod
@@ -132,26 +137,14 @@ class CaptionData(LightningDataModule):
         if shards is not None and cache is not Placement.live:
             raise UserError("the features of data.shards are not cached: set data.cache to live")
 
-    @property
-    def _folders(self) -> tuple[Path, Path]:
-        """Concept table and images, where there are no shards."""
-        assert self.table is not None and self.images is not None  # noqa: PT018, S101  # checked when it was made
-        return self.table, self.images
-
-    def _shards_bank(self) -> ConceptBank:
-        if self.table is None:
-            return open_bank(self.streaming.bank)
-        return read_bank(self.table, Manifest.load(self.table))
-
     def _check_sizes(self) -> None:
         if self.batch_size % world_size():
             raise UserError(
                 f"batch_size {self.batch_size} is no multiple of the {world_size()} processes: change either"
             )
         if self._per_epoch > len(self.dataset):
-            raise UserError(
-                f"pairs_per_epoch {self._per_epoch} is more than the {len(self.dataset)} pairs of {self.table}"
-            )
+            corpus = self.table if self.shards is None else self.shards
+            raise UserError(f"pairs_per_epoch {self._per_epoch} is more than the {len(self.dataset)} pairs of {corpus}")
         if self.steps > MOST_STEPS:
             raise UserError(
                 f"{self.epochs} epochs make {self.steps} steps, {MOST_STEPS:,} are allowed: lower data.epochs"
@@ -241,7 +234,7 @@ class CaptionData(LightningDataModule):
     def _captions(self, bank: ConceptBank) -> Captions[Any]:
         if self.table is not None and self.tokens is not None:
             return JoinedCaptions(self.table, self.tokens)
-        recipe = ExtractorRecipe(bank, self.streaming.nlp, Match(self.streaming.match), BATCH_SIZE)
+        recipe = ExtractorRecipe(bank, self.streaming.nlp, Match(self.streaming.match))
         return CaptionsOnTheFly(recipe, self.tokenizer)
 
     @property

@@ -101,7 +101,7 @@ def open_cache(
     return FeatureCache(features, (side, side), sharded)
 
 
-def _choose(nbytes: int, device: torch.device, room: float | None = None) -> Placement:
+def _choose(nbytes: int, device: torch.device, room: float | None) -> Placement:
     """The first place that has room in every process: all must ask each other for rows, or none."""
     share = nbytes / world_size()
     share_here = share * len(ranks_here())

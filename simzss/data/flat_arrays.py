@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 KINDS = {"int64": "I64", "int32": "I32", "uint16": "U16"}
 """The number types that are written, the widest first, so that each array lies where its numbers are aligned."""
 CHECKSUM, NONE = "checksum", "0" * 16
-BLOCK = 1 << 20
+COPIED_TOGETHER = 1 << 20
 LONGEST_HEADER = 1 << 20
 """Bytes; a longer one is damage."""
 
@@ -69,7 +69,7 @@ class ArraysWriter:
             head = self._header(names, {**metadata, CHECKSUM: NONE})
             target.write(head)
             for name in names:
-                shutil.copyfileobj(self.files[name], target, BLOCK)
+                shutil.copyfileobj(self.files[name], target, COPIED_TOGETHER)
             target.seek(len(head))
             checksum = _checksum(head, target)
             target.seek(0)
@@ -124,6 +124,6 @@ def is_intact(path: Path) -> bool:
 def _checksum(head: bytes, rest: BinaryIO) -> str:
     """The checksum of a file by its head, with zeros in place of the checksum, and what follows."""
     checksum = xxhash.xxh3_64(head)
-    while block := rest.read(BLOCK):
+    while block := rest.read(COPIED_TOGETHER):
         checksum.update(block)
     return checksum.hexdigest()

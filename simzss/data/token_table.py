@@ -32,8 +32,7 @@ from simzss.modeling.tokenizer import TextTokenizer
 
 VERSION = 2
 """To be raised when the same captions and tokenizer give other arrays."""
-KEY, TOKENS = "key", "tokens-"
-COLUMNS = ("caption", "concepts")
+TABLE_KEY, TOKENS = "key", "tokens-"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,10 @@ class TokenTable:
 
     def take(self, rows: Int[np.ndarray, " some"]) -> "TokenTable":
         """The tokens of some rows, in their order."""
-        (lengths, words), (counts, found) = gather(self.id_starts, rows), gather(self.mention_starts, rows)
+        (lengths, words), (counts, found) = (
+            items_of_rows(self.id_starts, rows),
+            items_of_rows(self.mention_starts, rows),
+        )
         return TokenTable(self.ids[words], _starts(lengths), self.mentions[found], _starts(counts))
 
 
@@ -130,7 +132,7 @@ def concatenate(tables: Sequence[TokenTable]) -> TokenTable:
     )
 
 
-def gather(
+def items_of_rows(
     starts: Int[np.ndarray, " rows_and_one"], rows: Int[np.ndarray, " batch"]
 ) -> tuple[Int[np.ndarray, " batch"], Int[np.ndarray, " items"]]:
     """How many items each of these rows has in a flat array, and where all of them lie, row by row."""
@@ -153,7 +155,7 @@ class _Parts(Dataset[TokenTable]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> TokenTable:
-        return tokenise(read_part(self.paths[index], COLUMNS), self.tokenizer)
+        return tokenise(read_part(self.paths[index], ["caption", "concepts"]), self.tokenizer)
 
 
 def _key(parts: Iterable[str], tokenizer: TextTokenizer) -> str:
@@ -173,7 +175,7 @@ def _is_there(path: Path, key: str) -> bool:
 def _read(path: Path, key: str) -> TokenTable | None:
     """The arrays, memory-mapped; None if the file is missing, truncated, or of another table or tokenizer."""
     found = read_arrays(path)
-    if found is None or found.metadata.get(KEY) != key or found.arrays.keys() != {*ARRAYS}:
+    if found is None or found.metadata.get(TABLE_KEY) != key or found.arrays.keys() != {*ARRAYS}:
         return None
     return TokenTable(**found.arrays)
 
@@ -185,7 +187,7 @@ def _make(path: Path, parts: Sequence[Path], tokenizer: TextTokenizer, workers: 
         with written_whole(path, writer=f"-{rank()}") as temporary, ArraysWriter(path.parent) as writer:
             for tokens in track(loader, description="tokens of all captions", disable=rank() != 0):
                 _append(writer, tokens)
-            writer.save(temporary, {KEY: key})
+            writer.save(temporary, {TABLE_KEY: key})
     except UserError as error:
         raise UserError(f"{error} (data.cache_dir)") from error
 

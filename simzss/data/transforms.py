@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import pil_to_tensor, resized_crop
 
-ATTEMPTS = 10
+MOST_RECTANGLES = 10
 """Rectangles that are drawn before the largest central one is taken."""
 
 
@@ -55,7 +55,7 @@ class SeededCrop:
         """
         generator = torch.Generator().manual_seed(seed)
         log_ratio = torch.log(torch.tensor(self.ratio)).tolist()
-        for _ in range(ATTEMPTS):
+        for _ in range(MOST_RECTANGLES):
             area = height * width * torch.empty(1).uniform_(*self.scale, generator=generator).item()
             ratio = torch.exp(torch.empty(1).uniform_(*log_ratio, generator=generator)).item()
             across, down = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))

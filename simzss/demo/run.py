@@ -14,8 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.extractor import BATCH_SIZE
-from simzss.concepts.mentions import Match
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import GAZETTEER
 from simzss.concepts.table.extraction import extract
@@ -148,7 +146,7 @@ def extract_concepts(world: World, table: Path) -> None:
     """The concept table of the captions, with the class names as the bank."""
     bank = ConceptBank.from_file(world.concepts)
     corpus = open_corpus(str(world.captions))
-    extract(Plan(corpus, ExtractorRecipe(bank, GAZETTEER, Match.EXACT, BATCH_SIZE)), table)
+    extract(Plan(corpus, ExtractorRecipe(bank, GAZETTEER)), table)
 
 
 def train(folder: Path, name: str, world: World, config: DemoConfig, arguments: Sequence[str]) -> Path:

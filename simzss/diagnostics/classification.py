@@ -19,7 +19,7 @@ from torch import Tensor
 
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_ahead
-from simzss.io.images import SUFFIXES, check_pixels, read_image, to_array, to_rgb
+from simzss.io.images import IMAGE_SUFFIXES, check_pixels, read_image, to_array, to_rgb
 from simzss.segmentation.prompts import PromptModel, embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol
 
@@ -79,7 +79,7 @@ def from_folder(folder: Path) -> LabelledImages:
     images: list[Path] = []
     labels: list[int] = []
     for label, one in enumerate(folders):
-        found = sorted(path for path in one.rglob("*") if path.suffix.lower() in SUFFIXES)
+        found = sorted(path for path in one.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         if not found:
             raise UserError(f"{one}: no images of this class; remove the folder or fill it")
         images += found

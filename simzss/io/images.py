@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from simzss.errors import UserError
 
@@ -23,11 +24,11 @@ ORIENTATION = 0x0112
 MAX_PIXELS = 100_000_000
 """The largest image that is decoded: 300 MB of RGB."""
 Image.init()  # here, in one thread: with a list of formats PIL does it at the first image, perhaps in several at once
-FORMATS = tuple(
+PIL_FORMATS = tuple(
     name for name in ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP") if name in Image.OPEN
 )
 """Those that are read, whatever a file is called: some of PIL's others start programs (EPS) or name further files."""
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"}
 """Of the files of a folder that are taken for images."""
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N")
 """PIL's modes of 16-bit grey images."""
@@ -88,8 +89,8 @@ def _decode(source: Path | BytesIO, name: str, smallest_side: int | None) -> Ima
             check_pixels(name, image.height, image.width)
             if smallest_side is not None:
                 image.draft("RGB", (smallest_side, smallest_side))
-            turned = orientation_of(image) if image.format == "TIFF" else 1
-            if turned != 1:
+            turned = 1
+            if isinstance(image, TiffImageFile) and (turned := orientation_of(image)) != 1:
                 image.filename = ""  # PIL would map the file into memory with the sides of the turned image
             image.load()
             return image if turned == 1 else _turned_back(image, turned)
@@ -125,4 +126,4 @@ def _header(source: Path | BytesIO) -> Image.Image:
     """What PIL reads before it decodes; its warning of large images is ours to give, as an error, at our own limit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(source, formats=FORMATS)
+        return Image.open(source, formats=PIL_FORMATS)

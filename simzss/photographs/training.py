@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.extractor import BATCH_SIZE, ConceptExtractor
+from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mining import mine
 from simzss.concepts.readers.bad_rows import SILENT, OnError, good_rows
 from simzss.concepts.readers.source import open_corpus
@@ -86,7 +86,7 @@ def make_concept_table(trainings: Trainings, concepts: Concepts) -> None:
     if bank is None:
         raise UserError(f"{material.captions}: no name is used {MINED_AT_LEAST} times; give more captions")
     pipeline = GAZETTEER if concepts.gazetteer else material.nlp
-    recipe = ExtractorRecipe(bank, pipeline, concepts.match, BATCH_SIZE)
+    recipe = ExtractorRecipe(bank, pipeline, concepts.match)
     extract(Plan(corpus, recipe), trainings.folder / concepts.folder)
 
 

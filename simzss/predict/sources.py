@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simzss.errors import UserError
-from simzss.io.images import SUFFIXES
+from simzss.io.images import IMAGE_SUFFIXES
 from simzss.io.places import check_name
 from simzss.predict.video import FORMATS
 
@@ -73,7 +73,7 @@ def _known(root: Path, paths: Iterable[Path]) -> Iterator[Source]:
     for path in sorted(paths):
         inside = path.relative_to(root)
         hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() in SUFFIXES | FORMATS.keys() and path.is_file() and not hidden:
+        if path.suffix.lower() in IMAGE_SUFFIXES | FORMATS.keys() and path.is_file() and not hidden:
             yield Source(path, inside.with_suffix(""))
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from simzss.concepts.table.format import SCHEMA
+from simzss.concepts.table.format import TABLE_SCHEMA
 from simzss.concepts.table.reading import read_table
 from simzss.data.batches import Batches, make_batch
 from simzss.data.caption_dataset import CaptionDataset
@@ -76,7 +76,7 @@ def odd_rows() -> pa.Table:
         edges = np.sort(generator.integers(0, len(caption) + 1, (generator.integers(0, 6), 2)), axis=1)
         concepts = [{"id": int(generator.integers(5)), "start": int(start), "end": int(end)} for start, end in edges]
         rows.append({"key": "image.jpg", "caption": caption, "concepts": concepts})
-    return pa.Table.from_pylist(rows, SCHEMA)
+    return pa.Table.from_pylist(rows, TABLE_SCHEMA)
 
 
 @pytest.mark.parametrize("chunk_size", [None, 1, 3, 50])

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.format import SCHEMA, Manifest, RowCounts, part_path, write_part
+from simzss.concepts.table.format import TABLE_SCHEMA, Manifest, RowCounts, part_path, write_part
 from simzss.io.files import file_hash
 from tests.memory import OWN_PEAK
 
@@ -57,13 +57,13 @@ def write_table(folder: Path, captions: int) -> None:
     draw = np.random.default_rng(0)
     distinct = [" ".join(words) for words in WORDS[draw.integers(len(WORDS), size=(DISTINCT, 12))]]
     mention = {"id": 0, "name": "dog", "start": 0, "end": 3, "head_start": 0, "head_end": 3}
-    concepts = pa.array([[mention]] * PART, SCHEMA.field("concepts").type)
+    concepts = pa.array([[mention]] * PART, TABLE_SCHEMA.field("concepts").type)
     folder.mkdir()
     for part in range(captions // PART):
         texts = [distinct[number] for number in draw.integers(DISTINCT, size=PART).tolist()]
         keys = [f"{part * PART + row:09}.jpg" for row in range(PART)]
         columns = [pa.array(keys), pa.array(texts), concepts]
-        write_part(folder, part, [pa.RecordBatch.from_arrays(columns, schema=SCHEMA)], skipped=0)
+        write_part(folder, part, [pa.RecordBatch.from_arrays(columns, schema=TABLE_SCHEMA)], skipped=0)
     BANK.save(folder / "bank.json")
     settings = {"rows_per_part": PART, "bank": {"kind": BANK.kind, "hash": BANK.content_hash}}
     hashes = {path.name: file_hash(path) for path in (part_path(folder, part) for part in range(captions // PART))}

@@ -28,9 +28,8 @@ UPRIGHT = {
 def test_the_tag_turns_a_photograph_and_not_what_has_a_mask(
     tmp_path: Path, tag: int, suffix: str, *, deep: bool
 ) -> None:
-    stored = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3)).astype(np.uint8)
-    if deep:
-        stored = stored[..., 0].astype(np.uint16) << 8
+    colours = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS, 3)).astype(np.uint8)
+    stored = colours[..., 0].astype(np.uint16) << 8 if deep else colours
     exif = Image.Exif()
     exif[ORIENTATION] = tag
     path = tmp_path / f"x.{suffix}"
@@ -38,5 +37,5 @@ def test_the_tag_turns_a_photograph_and_not_what_has_a_mask(
     with_mask = open_image(path)
     assert orientation_of(with_mask) == tag
     np.testing.assert_array_equal(np.asarray(with_mask), stored)
-    shown = np.repeat((stored >> 8).astype(np.uint8)[..., None], 3, axis=2) if deep else stored
+    shown = np.repeat(colours[..., :1], 3, axis=2) if deep else colours
     np.testing.assert_array_equal(np.asarray(read_image(path)), UPRIGHT[tag](shown))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from simzss.concepts.table.format import SCHEMA
+from simzss.concepts.table.format import TABLE_SCHEMA
 from simzss.data.batches import make_batch
 from simzss.data.token_table import tokenise
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
@@ -40,7 +40,9 @@ def rows() -> pa.Table:
         for caption in CAPTIONS
     ]
     columns = zip(CAPTIONS, found, strict=True)
-    return pa.Table.from_pylist([{"caption": caption, "concepts": concepts} for caption, concepts in columns], SCHEMA)
+    return pa.Table.from_pylist(
+        [{"caption": caption, "concepts": concepts} for caption, concepts in columns], TABLE_SCHEMA
+    )
 
 
 TOKENS = tokenise(rows(), TOKENIZER)

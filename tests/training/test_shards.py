@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from simzss.commands.extract_concepts import concepts
 from simzss.concepts.table.reading import read_table
 from simzss.data.sampler import BatchIndices, BatchSampler
-from simzss.data.shards.store import Sample
+from simzss.data.shards.store import SampleFiles
 from simzss.data.shards.stream import Stream
 from simzss.errors import UserError
 from simzss.training import fit as training
@@ -67,10 +67,10 @@ def test_losses_are_those_of_a_folder(
 ) -> None:
     """The same pairs in the same order: a table of the shards' captions, drawn as the shards are."""
     streamed = fit("--data.views=1")
-    order = list[Sample]()
+    order = list[SampleFiles]()
     sample = Stream.sample
 
-    def watched(self: Stream, draw: int) -> Sample:
+    def watched(self: Stream, draw: int) -> SampleFiles:
         order.append(sample(self, draw))
         return order[-1]
 
@@ -108,6 +108,7 @@ def test_a_table_joined_by_key_gives_the_same_losses(fit: Run, tmp_path: Path) -
         (["--data.streaming.streams=4"], "3 shards cannot be read in 4 streams"),
         (["--data.batch_size=3"], "batch_size 3 is no multiple of the 2 streams"),
         (["--data.streaming.buffer=0"], "buffer"),
+        (["--data.pairs_per_epoch=99"], r"more than the 6 pairs of .*\.tar"),
         (["--data.shards=none/{0..3}.tar"], "cannot read the shard none/0.tar"),
     ],
 )

@@ -21,7 +21,6 @@ from simzss.concepts.routes.pipelines import default_pipeline
 from simzss.concepts.table.plan import Plan
 from simzss.io.places import check_writable
 from simzss.io.records import write_json
-from simzss.modeling.tokenizer import Tokenizer, clean
 
 
 def bench_concepts(
@@ -46,7 +45,7 @@ def bench_concepts(
         name: measure_extraction(Plan(corpus, route), captions, repeats) for name, route in reversed(pipelines.items())
     }
     console.print(_speed_table(speeds))
-    results = list(compare_routes(corpus, routes, Tokenizer(), clean))
+    results = list(compare_routes(corpus, routes))
     console.print(_route_table(results))
     if results[0].by_hand is not None:
         console.print(_hand_table(results))

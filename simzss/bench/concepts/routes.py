@@ -1,18 +1,17 @@
 """What each route finds in a corpus: how much of it survives tokenisation, and how far the routes and people agree."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from simzss.bench.concepts.agreement import Agreement, Spans, agreement, annotated_captions, spans
+from simzss.bench.concepts.token_survival import Survival, check_survival
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.extractor import BATCH_SIZE
 from simzss.concepts.mentions import Match
 from simzss.concepts.readers.bad_rows import SILENT, OnError, good_rows
 from simzss.concepts.readers.source import Corpus, Reader
 from simzss.concepts.routes.pipelines import GAZETTEER
-from simzss.concepts.table.token_survival import SpanTokenizer, Survival, check_survival
 from simzss.concepts.table.workers import ExtractorRecipe
 
 
@@ -35,7 +34,7 @@ def extractor_recipes(bank: ConceptBank, pipeline: str) -> list[ExtractorRecipe]
     routes = [(GAZETTEER, Match.EXACT)]
     if pipeline != GAZETTEER:
         routes += [(pipeline, Match.EXACT), (pipeline, Match.HEAD_FALLBACK)]
-    return [ExtractorRecipe(bank, name, match, BATCH_SIZE) for name, match in routes]
+    return [ExtractorRecipe(bank, name, match) for name, match in routes]
 
 
 def captions_of(corpus: Corpus) -> list[str]:
@@ -43,9 +42,7 @@ def captions_of(corpus: Corpus) -> list[str]:
     return [row.caption for row in good_rows(corpus, OnError.STOP, None, SILENT)]
 
 
-def compare_routes(
-    corpus: Corpus, routes: Sequence[ExtractorRecipe], tokenizer: SpanTokenizer, clean: Callable[[str], str]
-) -> Iterator[RouteResult]:
+def compare_routes(corpus: Corpus, routes: Sequence[ExtractorRecipe]) -> Iterator[RouteResult]:
     """Hold every route against the first, against the tokenizer, and against people where they annotated the corpus."""
     captions, by_hand = captions_of(corpus), _by_hand(corpus)
     gazetteer: list[Spans] = []
@@ -57,7 +54,7 @@ def compare_routes(
             pipeline=route.pipeline,
             match=route.match,
             captions=len(captions),
-            alignment=check_survival(found, tokenizer, clean),
+            alignment=check_survival(found),
             gazetteer=agreement(gazetteer, found_spans),
             by_hand=agreement((found_spans[row] for row in by_hand), by_hand.values()) if by_hand else None,
         )

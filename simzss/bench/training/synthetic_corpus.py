@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from simzss.bench.training.synthetic_batches import drawn_jpeg, drawn_lengths
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.mentions import Match
 from simzss.concepts.readers.source import open_corpus
+from simzss.concepts.routes.pipelines import GAZETTEER
 from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.workers import ExtractorRecipe
@@ -44,7 +44,7 @@ def write_corpus(folder: Path, images: int) -> None:
         ],
     }
     (folder / "captions.json").write_text(json.dumps(listed))
-    recipe = ExtractorRecipe(ConceptBank.from_names(NAMES), "gazetteer", Match.EXACT, batch_size=1024)
+    recipe = ExtractorRecipe(ConceptBank.from_names(NAMES), GAZETTEER)
     extract(Plan(open_corpus(str(folder / "captions.json")), recipe), folder / "table")
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from reprlib import repr as shortened
-from typing import TypeVar
 
 from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns, Place, checked_row
 from simzss.errors import UserError
@@ -54,17 +53,15 @@ class _CheckedInfo(tarfile.TarInfo):
             if bytes(buf).strip(b"\0"):
                 raise tarfile.ReadError(f"broken header: {error}") from error
             raise
-        return _limited(header) if header.type in EXTENDED else header
+        if header.type in EXTENDED:
+            _refuse_longer(header)
+        return header
 
 
-Info = TypeVar("Info", bound=tarfile.TarInfo)
-
-
-def _limited(member: Info) -> Info:
+def _refuse_longer(member: tarfile.TarInfo) -> None:
     if member.size > LONGEST_TEXT:
         name = shortened(member.name)
         raise tarfile.ReadError(f"{name} has {member.size:,} bytes, {LONGEST_TEXT:,} are allowed of a text")
-    return member
 
 
 def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, str, str]]:
@@ -73,9 +70,11 @@ def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, 
         name = PurePosixPath(member.name)
         stem, _, suffix = name.name.partition(".")
         if member.isfile() and stem:  # hidden files are no samples, such as the `._17.jpg` of tar on macOS
-            is_text = suffix in {"txt", "json", columns.caption}
-            file = archive.extractfile(_limited(member)) if is_text else None
-            yield str(name.with_name(stem)), suffix, file.read().decode("utf-8", "surrogateescape") if file else ""
+            content = b""
+            if suffix in {"txt", "json", columns.caption}:
+                _refuse_longer(member)
+                content = archive.extractfile(member).read()  # type: ignore[union-attr]  # an ordinary file
+            yield str(name.with_name(stem)), suffix, content.decode("utf-8", "surrogateescape")
 
 
 def sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:

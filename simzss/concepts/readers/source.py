@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from simzss.concepts.readers.coco_captions import read_coco
 from simzss.concepts.readers.columnar import read_huggingface, read_parquet
-from simzss.concepts.readers.fingerprint import fingerprints
+from simzss.concepts.readers.fingerprint import SAVED_DATASET, fingerprints
 from simzss.concepts.readers.lines import read_csv, read_jsonl, read_tsv
 from simzss.concepts.readers.rows import BadRow, CaptionRow, Columns
 from simzss.concepts.readers.shards import read_tar
@@ -41,7 +41,7 @@ READERS: dict[Reader, Callable[[Path, Columns], Iterator[CaptionRow | BadRow]]] 
     Reader.HUGGINGFACE: read_huggingface,
     Reader.TAR: read_tar,
 }
-SUFFIXES = {
+READER_OF_SUFFIX = {
     ".json": Reader.COCO,
     ".jsonl": Reader.JSONL,
     ".ndjson": Reader.JSONL,
@@ -136,17 +136,17 @@ def _is_there(path: Path) -> bool:
 
 
 def _guess(path: Path) -> Reader:
-    if path.is_dir() and any((path / name).exists() for name in ("state.json", "dataset_dict.json")):
+    if path.is_dir() and any((path / name).exists() for name in SAVED_DATASET):
         return Reader.HUGGINGFACE
     suffixes = {file.suffix for file in ([path] if path.is_file() else path.iterdir()) if file.is_file()}
-    readers = {SUFFIXES[suffix] for suffix in suffixes if suffix in SUFFIXES}
+    readers = {READER_OF_SUFFIX[suffix] for suffix in suffixes if suffix in READER_OF_SUFFIX}
     if len(readers) != 1:
         raise UserError(f"{path}: cannot tell how to read it; choose with --reader {'|'.join(Reader)}")
     return readers.pop()
 
 
 def _files_for(reader: Reader, folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if SUFFIXES.get(path.suffix) is reader and path.is_file())
+    return (path for path in sorted(folder.iterdir()) if READER_OF_SUFFIX.get(path.suffix) is reader and path.is_file())
 
 
 @contextmanager

@@ -24,11 +24,9 @@ from simzss.io.files import create_atomically, write_atomically, written_whole
 
 SCHEMA_VERSION = 1
 MANIFEST, BANK = "manifest.json", "bank.json"
-NUMBERS = ("id", "start", "end", "head_start", "head_end")
-CONCEPT = pa.struct(
-    [pa.field("id", pa.int32()), pa.field("name", pa.string())] + [(n, pa.int32()) for n in NUMBERS[1:]]
-)
-SCHEMA = pa.schema([("key", pa.string()), ("caption", pa.string()), ("concepts", pa.list_(CONCEPT))])
+OFFSETS = ("start", "end", "head_start", "head_end")
+CONCEPT = pa.struct([pa.field("id", pa.int32()), pa.field("name", pa.string())] + [(n, pa.int32()) for n in OFFSETS])
+TABLE_SCHEMA = pa.schema([("key", pa.string()), ("caption", pa.string()), ("concepts", pa.list_(CONCEPT))])
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ class Manifest:
         """Write it into the table's folder."""
         write_atomically(folder / MANIFEST, self._text(), writer)
 
-    def create(self, folder: Path, writer: str = "") -> bool:
-        """Write it, unless the folder has a manifest already; whether it was written."""
-        return create_atomically(folder / MANIFEST, self._text(), writer)
+    def create(self, folder: Path, writer: str = "") -> None:
+        """Write it, unless the folder has a manifest already."""
+        create_atomically(folder / MANIFEST, self._text(), writer)
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -108,16 +106,16 @@ def to_batch(keys: Sequence[str], found: Sequence[CaptionConcepts]) -> pa.Record
     columns = [
         pa.array([mention.concept for mention in mentions], pa.int32()),
         pa.array([mention.name for mention in mentions], pa.string()),
-        *(pa.array([getattr(mention, name) for mention in mentions], pa.int32()) for name in NUMBERS[1:]),
+        *(pa.array([getattr(mention, name) for mention in mentions], pa.int32()) for name in OFFSETS),
     ]
     concepts = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(columns, fields=list(CONCEPT)))
     captions = pa.array([one.caption for one in found], pa.string())
-    return pa.RecordBatch.from_arrays([pa.array(keys, pa.string()), captions, concepts], schema=SCHEMA)
+    return pa.RecordBatch.from_arrays([pa.array(keys, pa.string()), captions, concepts], schema=TABLE_SCHEMA)
 
 
 def write_part(folder: Path, number: int, batches: Sequence[pa.RecordBatch], skipped: int) -> None:
     """Write one part, whole or not at all; its counts stand in the file's own metadata."""
-    table = pa.Table.from_batches(batches, SCHEMA).combine_chunks()
+    table = pa.Table.from_batches(batches, TABLE_SCHEMA).combine_chunks()
     sizes = table["concepts"].combine_chunks().value_lengths()
     counts = RowCounts(
         rows=table.num_rows + skipped,

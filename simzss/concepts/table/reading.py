@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.table.format import BANK, MANIFEST, SCHEMA, Manifest, RowCounts, part_paths, read_part_counts
+from simzss.concepts.table.format import BANK, MANIFEST, TABLE_SCHEMA, Manifest, RowCounts, part_paths, read_part_counts
 from simzss.errors import UserError
 from simzss.io.files import file_hash
 
@@ -85,7 +85,7 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         UserError: If it is damaged.
     """
     try:
-        return pq.read_table(path, columns=columns and [*columns], schema=SCHEMA, page_checksum_verification=True)
+        return pq.read_table(path, columns=columns and [*columns], schema=TABLE_SCHEMA, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is damaged ({error}); {MEND}") from error
 

@@ -13,7 +13,7 @@ from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import CaptionConcepts, Mention
 from simzss.concepts.mining import unknown_phrases
 from simzss.concepts.routes.parser import ParserRoute
-from simzss.concepts.table.format import NUMBERS, Manifest, RowCounts
+from simzss.concepts.table.format import OFFSETS, Manifest, RowCounts
 from simzss.concepts.table.reading import checked_parts, finished_counts, read_part
 
 PARSED_AGAIN = 2_000
@@ -84,7 +84,7 @@ def _caption_concepts(rows: pa.Table) -> Iterator[CaptionConcepts]:
     for row in rows.to_pylist():
         caption = row["caption"]
         mentions = (
-            Mention(one["id"], one["name"], caption[one["start"] : one["end"]], *(one[name] for name in NUMBERS[1:]))
+            Mention(one["id"], one["name"], caption[one["start"] : one["end"]], *(one[name] for name in OFFSETS))
             for one in row["concepts"]
         )
         yield CaptionConcepts(caption, tuple(mentions))

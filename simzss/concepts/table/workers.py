@@ -17,7 +17,7 @@ from multiprocessing import get_context, parent_process
 import pyarrow as pa
 
 from simzss.concepts.bank import ConceptBank
-from simzss.concepts.extractor import ConceptExtractor
+from simzss.concepts.extractor import READ_AT_ONCE, ConceptExtractor
 from simzss.concepts.mentions import Match
 from simzss.concepts.readers.rows import CaptionRow
 from simzss.concepts.routes.pipelines import load_pipeline
@@ -44,8 +44,8 @@ class ExtractorRecipe:
 
     bank: ConceptBank
     pipeline: str
-    match: Match
-    batch_size: int
+    match: Match = Match.EXACT
+    batch_size: int = READ_AT_ONCE
 
     def build(self) -> ConceptExtractor:
         """Load the pipeline and choose the route."""

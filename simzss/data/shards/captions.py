@@ -18,7 +18,7 @@ from simzss.concepts.table.format import Manifest
 from simzss.concepts.table.reading import checked_parts, read_part
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.image_index import hashes
-from simzss.data.shards.store import Sample
+from simzss.data.shards.store import SampleFiles
 from simzss.data.token_table import TokenTable, tokenise_captions
 from simzss.errors import UserError
 from simzss.modeling.tokenizer import TextTokenizer
@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 class Captions(Protocol[Found]):
     """Where the captions of samples come from."""
 
-    def find(self, sample: Sample) -> Found:
+    def find(self, sample: SampleFiles) -> Found:
         """The caption of a sample.
 
         Raises:
@@ -54,7 +54,7 @@ class CaptionsOnTheFly:
         self.recipe, self.tokenizer = recipe, tokenizer
         self.extractor: ConceptExtractor | None = None
 
-    def find(self, sample: Sample) -> CaptionRow:
+    def find(self, sample: SampleFiles) -> CaptionRow:
         """The `.txt` file of a sample, or the `caption` of its `.json`, as `simzss concepts` reads them."""
         name = "txt" if "txt" in sample.files else "json"
         texts = {name: sample.files[name].decode("utf-8", "surrogateescape")} if name in sample.files else {}
@@ -98,7 +98,7 @@ class JoinedCaptions:
         if (self.keys[1:] == self.keys[:-1]).any():
             raise UserError(f"{table} has a key twice, so that samples cannot be joined with it: leave data.table out")
 
-    def find(self, sample: Sample) -> int:
+    def find(self, sample: SampleFiles) -> int:
         """The row of a sample."""
         (key,) = hashes([sample.key.encode()])
         place = int(np.searchsorted(self.keys, key))

@@ -27,7 +27,7 @@ from simzss.data.caption_dataset import NEVER
 from simzss.data.live import MOST_PIECES, SMALLEST_PIECE
 from simzss.data.shards.captions import Captions
 from simzss.data.shards.corpus import StreamOrder
-from simzss.data.shards.store import IMAGES, Sample
+from simzss.data.shards.store import IMAGES, SampleFiles
 from simzss.data.shards.stream import Stream
 from simzss.data.token_table import TokenTable, concatenate
 from simzss.data.transforms import SeededCrop
@@ -147,13 +147,13 @@ class ShardPieces:
         raise AssertionError("unreachable")
 
 
-def _usable(sample: Sample) -> Sample:
+def _usable(sample: SampleFiles) -> SampleFiles:
     if sample.problem:
         raise UserError(sample.problem)
     return sample
 
 
-def _decoded(sample: Sample, size: int) -> Any:
+def _decoded(sample: SampleFiles, size: int) -> Any:
     content = next((sample.files[suffix] for suffix in IMAGES if suffix in sample.files), None)
     if content is None:
         raise UserError(f"no image, its files are: {', '.join(sample.files)}")

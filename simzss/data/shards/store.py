@@ -27,7 +27,7 @@ STALLED = 60.0
 ATTEMPTS, FIRST_WAIT = 4, 0.5
 """How often a block is asked for, and the seconds before the second time; each further wait is twice as long."""
 IMAGES = ("jpg", "jpeg", "png", "webp")
-SUFFIXES = {*IMAGES, "txt", "json"}
+READ_SUFFIXES = {*IMAGES, "txt", "json"}
 """Files of a sample that are read; all else is passed over."""
 MAGIC = slice(257, 262)
 """Where every plain tar says `ustar`. A compressed one may unpack to any size."""
@@ -40,7 +40,7 @@ class StoreError(Exception):
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleFiles:
     """The files of a sample by their suffix, or why there are none."""
 
     number: int
@@ -132,15 +132,7 @@ def read_samples(url: str) -> Iterator[dict[str, Any]]:
     Raises:
         StoreError: Where the shard cannot be read any further.
     """
-    parts = shards_library("webdataset.tariterators")
-    try:
-        stream = _open_plain(url)
-        files = ({"fname": m.name, "data": _content(stream, m), "__url__": url} for m in _members(stream))
-        yield from parts.group_by_keys(files)
-    except StoreError:
-        raise
-    except Exception as error:  # tarfile and webdataset raise whatever a broken header leads to
-        raise StoreError(f"no readable tar ({type(error).__name__} {error.args[0] if error.args else ''})") from error
+    return _samples(url, _content)
 
 
 def count_samples(url: str) -> int:
@@ -149,12 +141,7 @@ def count_samples(url: str) -> int:
     Raises:
         StoreError: If the shard cannot be read.
     """
-    parts = shards_library("webdataset.tariterators")
-    try:
-        names = ({"fname": m.name, "data": b"", "__url__": url} for m in _members(_open_plain(url)))
-        return sum(1 for _ in parts.group_by_keys(names))
-    except (tarfile.TarError, OSError, ValueError) as error:
-        raise StoreError(f"no readable tar ({error})") from error
+    return sum(1 for _ in _samples(url, lambda _stream, _member: b""))
 
 
 def shards_library(name: str) -> Any:
@@ -167,6 +154,18 @@ def shards_library(name: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError as error:
         raise UserError("data.shards needs the package webdataset: pip install 'simzss[shards]'") from error
+
+
+def _samples(url: str, content_of: Callable[[io.BufferedIOBase, tarfile.TarInfo], bytes]) -> Iterator[dict[str, Any]]:
+    parts = shards_library("webdataset.tariterators")
+    try:
+        stream = _open_plain(url)
+        files = ({"fname": m.name, "data": content_of(stream, m), "__url__": url} for m in _members(stream))
+        yield from parts.group_by_keys(files)
+    except StoreError:
+        raise
+    except Exception as error:  # tarfile and webdataset raise whatever a broken header leads to
+        raise StoreError(f"no readable tar ({type(error).__name__} {error.args[0] if error.args else ''})") from error
 
 
 def _members(stream: io.BufferedIOBase) -> Iterator[tarfile.TarInfo]:
@@ -189,7 +188,7 @@ def _content(stream: io.BufferedIOBase, member: tarfile.TarInfo) -> bytes:
 
 
 def _is_read(name: str) -> bool:
-    return name.rpartition("/")[2].partition(".")[2].lower() in SUFFIXES
+    return name.rpartition("/")[2].partition(".")[2].lower() in READ_SUFFIXES
 
 
 def _open_plain(url: str) -> io.BufferedIOBase:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from simzss.data.shards.corpus import ShardList, Span, StreamOrder
-from simzss.data.shards.store import Sample, StoreError, read_samples
+from simzss.data.shards.store import SampleFiles, StoreError, read_samples
 
 
 @dataclass
@@ -25,7 +25,7 @@ class _Pass:
     epoch: int
     first: int
     """The first draw to come; samples of earlier ones are passed over."""
-    waiting: dict[int, Sample] = field(default_factory=dict)
+    waiting: dict[int, SampleFiles] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.drawn = self.order.drawn(self.epoch)
@@ -34,7 +34,7 @@ class _Pass:
         begin = int(self.wanted.argmax())
         self.reading = enumerate(_read(self.order, self.epoch, begin), start=begin)
 
-    def sample(self, draw: int) -> Sample:
+    def sample(self, draw: int) -> SampleFiles:
         """What is drawn; it stays until it is dropped."""
         place = int(self.drawn[draw])
         while place not in self.waiting:
@@ -48,7 +48,7 @@ class _Pass:
         self.waiting.pop(int(self.drawn[draw]), None)
 
 
-def _read(order: StreamOrder, epoch: int, start: int) -> Iterator[Sample]:
+def _read(order: StreamOrder, epoch: int, start: int) -> Iterator[SampleFiles]:
     """The samples of a pass in the order of reading, from a place on."""
     for span in order.spans(epoch):
         length = span.last - span.first
@@ -57,20 +57,20 @@ def _read(order: StreamOrder, epoch: int, start: int) -> Iterator[Sample]:
         start = max(start - length, 0)
 
 
-def read_span(shards: ShardList, span: Span) -> Iterator[Sample]:
+def read_span(shards: ShardList, span: Span) -> Iterator[SampleFiles]:
     """The samples of a part of a shard; those that it should have but does not give come with the reason."""
     url, begin = shards.urls[span.shard], int(shards.starts[span.shard])
     come, problem = span.first, ""
     try:
         for files in islice(read_samples(url), span.first, span.last):
             key = str(PurePosixPath(files.pop("__key__")))  # as `simzss concepts` has it: 17 for `./17.jpg`, too
-            yield Sample(begin + come, key, {name: files[name] for name in files if name[:2] != "__"})
+            yield SampleFiles(begin + come, key, {name: files[name] for name in files if name[:2] != "__"})
             come += 1
         problem = f"it holds fewer samples than the {shards.sizes[span.shard]} that were counted"
     except StoreError as error:
         problem = str(error)
     for missing in range(come, span.last):
-        yield Sample(begin + missing, "", {}, problem)
+        yield SampleFiles(begin + missing, "", {}, problem)
 
 
 class Stream:
@@ -83,7 +83,7 @@ class Stream:
         """Draws ahead of their turn whose samples came: of all from some draw on, up to `looked`."""
         self.looked = 0
 
-    def sample(self, draw: int) -> Sample:
+    def sample(self, draw: int) -> SampleFiles:
         """What is drawn; it stays until it is dropped."""
         epoch, place = divmod(draw, len(self.order))
         if epoch not in self.passes:

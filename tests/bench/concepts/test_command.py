@@ -12,7 +12,6 @@ from simzss.bench.training.synthetic_corpus import drawn_captions
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.readers.source import open_corpus
 from simzss.errors import UserError
-from simzss.modeling.tokenizer import Tokenizer, clean
 
 
 def annotated_text(mentions: Spans) -> tuple[str, int]:
@@ -56,7 +55,7 @@ def test_command_prints_the_tables_and_writes_the_figures(
 def test_captions_that_nobody_annotated_are_not_held_against_annotations(tmp_path: Path) -> None:
     (tmp_path / "captions.csv").write_text("caption\na dog on two benches\n")
     corpus = open_corpus(str(tmp_path / "captions.csv"))
-    (result,) = compare_routes(corpus, extractor_recipes(ConceptBank.benchmarks(), "gazetteer"), Tokenizer(), clean)
+    (result,) = compare_routes(corpus, extractor_recipes(ConceptBank.benchmarks(), "gazetteer"))
     assert (result.captions, result.alignment.mentions, result.by_hand) == (1, 2, None)
 
 

@@ -10,7 +10,7 @@ from simzss.concepts.bank import ConceptBank
 from simzss.concepts.mentions import Match
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import SCHEMA, part_path
+from simzss.concepts.table.format import TABLE_SCHEMA, part_path
 from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.reading import read_part, read_table
 from simzss.concepts.table.summary import make_report
@@ -61,7 +61,9 @@ def test_parts_that_have_changed_are_not_taken_over_when_a_missing_one_is_made(t
     for part in (1, 2):
         written = pq.ParquetFile(part_path(table, part)).read()
         keys = ["wrong", *written["key"].to_pylist()[1:]]
-        changed = written.set_column(0, SCHEMA.field("key"), [keys]).replace_schema_metadata(written.schema.metadata)
+        changed = written.set_column(0, TABLE_SCHEMA.field("key"), [keys]).replace_schema_metadata(
+            written.schema.metadata
+        )
         pq.write_table(changed, part_path(table, part))
     part_path(table, 0).unlink()
     named = r"part-00001\.parquet, part-00002\.parquet of .* have changed since the table was finished; remove them"
@@ -161,4 +163,4 @@ def test_only_the_columns_asked_for_are_read(table: Path) -> None:
     rows = read_table(table, ["key"]).rows
     assert rows.column_names == ["key"]
     assert rows["key"].to_pylist() == [f"{row}.jpg" for row in range(8)]
-    assert read_table(table).rows.schema == SCHEMA
+    assert read_table(table).rows.schema == TABLE_SCHEMA

@@ -23,7 +23,7 @@ from simzss.data.caption_dataset import NEVER
 from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
 from simzss.data.shards.corpus import ShardCorpus, Span, Streaming, list_shards
 from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
-from simzss.data.shards.store import Sample
+from simzss.data.shards.store import SampleFiles
 from simzss.data.shards.stream import read_span
 from simzss.data.token_table import tokenise
 from simzss.data.transforms import SeededCrop
@@ -67,7 +67,7 @@ def in_order(pattern: str, fetched: list[list[Fetched]]) -> Iterator[Fetched]:
         yield fetched[int(key) // 10_000][int(key) % 10_000]
 
 
-def samples(pattern: str) -> Iterator[Sample]:
+def samples(pattern: str) -> Iterator[SampleFiles]:
     shards = list_shards(pattern)
     for number, size in enumerate(shards.sizes):
         yield from read_span(shards, Span(number, 0, size))

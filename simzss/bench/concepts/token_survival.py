@@ -1,38 +1,10 @@
-"""Whether a mention survives tokenisation: its tokens, decoded, must read as the mention does.
+"""Whether a mention survives tokenisation: its tokens, decoded, must read as the mention does."""
 
-The tokenizer is anybody's that tells which tokens cover some characters; this folder knows none itself.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from simzss.concepts.mentions import CaptionConcepts
-
-
-@runtime_checkable
-class CoveredText(Protocol):
-    """One tokenised text."""
-
-    @property
-    def ids(self) -> list[int]:
-        """Token ids, start and end token included."""
-
-    def span(self, start: int, end: int) -> tuple[int, int] | None:
-        """Positions in `ids` that cover the characters; None if there are none or some were cut off."""
-
-
-@runtime_checkable
-class SpanTokenizer(Protocol):
-    """A tokenizer with character offsets."""
-
-    context_length: int
-
-    def __call__(self, texts: Sequence[str]) -> Sequence[CoveredText]:
-        """Tokenise texts."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of some ids."""
+from simzss.modeling.tokenizer import Tokenizer, clean
 
 
 @dataclass(frozen=True)
@@ -48,16 +20,9 @@ class Survival:
     """Mentions beyond the context length: not wrong, but lost."""
 
 
-def check_survival(
-    captions: Iterable[CaptionConcepts], tokenizer: SpanTokenizer, clean: Callable[[str], str]
-) -> Survival:
-    """Check every mention of the captions.
-
-    Args:
-        captions: What the extractor found.
-        tokenizer: Whose tokens are checked.
-        clean: What the tokenizer does to a text before it cuts it (lower case, white space ...).
-    """
+def check_survival(captions: Iterable[CaptionConcepts]) -> Survival:
+    """Check every mention that the extractor found, by CLIP's tokenizer."""
+    tokenizer = Tokenizer()
     mentions = wrong_surface = misaligned = cut_off = 0
     for caption in captions:
         if not caption.mentions:

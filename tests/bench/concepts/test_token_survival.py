@@ -4,20 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from simzss.bench.concepts.token_survival import Survival, check_survival
 from simzss.concepts.bank import ConceptBank
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.mentions import CaptionConcepts, Mention
 from simzss.concepts.readers.source import open_corpus
 from simzss.concepts.routes.pipelines import load_pipeline
-from simzss.concepts.table.token_survival import Survival, check_survival
-from simzss.modeling.tokenizer import Tokenizer, clean
 
 bank = ConceptBank.benchmarks()
-tokenizer = Tokenizer()
 
 
 def aligned(captions: list[str], pipeline: str = "gazetteer") -> Survival:
-    return check_survival(ConceptExtractor(bank, load_pipeline(pipeline)).pipe(captions), tokenizer, clean)
+    return check_survival(ConceptExtractor(bank, load_pipeline(pipeline)).pipe(captions))
 
 
 def test_odd_captions_keep_their_mentions() -> None:
@@ -32,7 +30,7 @@ def test_what_the_context_cuts_off_is_counted() -> None:
 
 def test_a_wrong_span_is_noticed() -> None:
     shifted = CaptionConcepts("a big dog", (Mention(0, "dog", "dog", 2, 5, 2, 5),))
-    assert check_survival([shifted], tokenizer, clean) == Survival(1, wrong_surface=1, misaligned=1, cut_off=0)
+    assert check_survival([shifted]) == Survival(1, wrong_surface=1, misaligned=1, cut_off=0)
 
 
 @pytest.mark.data
