@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from simzss.bench.evaluation import timings
+from simzss.bench.process import device_name
 from simzss.commands.console import make_console
 from simzss.devices import Precision, pick_device
 from simzss.evaluation.spec import load_benchmark
@@ -30,13 +31,13 @@ def bench_evaluate(  # one argument per option
     if json:
         check_writable(json)
     place, console = pick_device(device), make_console()
-    record: dict[str, Any] = {"device": _name(place), "threads": torch.get_num_threads(), "backbone": backbone}
+    record: dict[str, Any] = {"device": device_name(place), "threads": torch.get_num_threads(), "backbone": backbone}
     pair = [load_benchmark("coco_stuff"), load_benchmark("coco_object")]
     with tempfile.TemporaryDirectory() as folder:
         segmenter = timings.random_segmenter(backbone, place)
         task = timings.drawn_task(segmenter, pair, Path(folder), images)
-        measured, split = timings.measure_pair(segmenter, task), timings.measure_stages(segmenter, task)
-        shorter = timings.measure_shorter_ways(segmenter, task)
+        measured, split = timings.measure_pair(task), timings.measure_stages(task)
+        shorter = timings.measure_shorter_ways(task)
         record |= {"pair": asdict(measured) | {"ratio": measured.ratio}, "split": asdict(split)}
         record["shorter"] = asdict(shorter) | {"wordings": timings.WORDINGS, "ratio": shorter.ratio}
         _show(console, measured, split)
@@ -88,7 +89,3 @@ def _measure_all(console: Console, backbone: str, place: torch.device, *, half_p
     total = sum(run.seconds for run in runs)
     console.print(f"all eight at real counts: {total / 60:.2f} minutes")
     return {"runs": [asdict(run) for run in runs], "seconds": total}
-
-
-def _name(place: torch.device) -> str:
-    return torch.cuda.get_device_name(place) if place.type == "cuda" else "cpu"

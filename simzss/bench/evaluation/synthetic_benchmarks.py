@@ -1,8 +1,8 @@
 """Drawn data roots of any size in the layout of a benchmark, to measure speed without the data.
 
-The pictures are smooth noise with grain, which a JPEG decoder works on as hard as on a photograph; sizes are the common
-ones of each data set. A small pool is drawn and then linked under as many names as asked for, so that fourteen thousand
-images cost no more disk than a few, while every one is decoded anew. Scores on such data mean nothing.
+Sizes of the pictures are the common ones of each data set. A small pool is drawn and then linked under as many names as
+asked for, so that fourteen thousand images cost no more disk than a few, while every one is decoded anew. Scores on
+such data mean nothing.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from simzss.bench.drawn_pictures import JPEG_QUALITY, drawn_picture
 from simzss.evaluation.labels import FOREIGN
 from simzss.evaluation.spec import Benchmark
 
@@ -48,10 +49,7 @@ def draw_tree(root: Path, benchmarks: Sequence[Benchmark], count: int) -> list[s
 def _draw_pair(root: Path, benchmarks: Sequence[Benchmark], index: int, size: tuple[int, int]) -> str:
     """Draw one picture and its mask."""
     rng, stem = np.random.default_rng(index), f"pool_{index:02d}"
-    image = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    grain = rng.normal(0, 8, (size[1], size[0], 3))
-    image = Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
-    _save(image, root / benchmarks[0].images.format(stem=stem))
+    _save(drawn_picture(index, *size), root / benchmarks[0].images.format(stem=stem))
     for benchmark in benchmarks:
         allowed = np.flatnonzero(np.all([b.table.ids != FOREIGN for b in benchmarks], axis=0)).astype(np.uint8)
         raw = Image.fromarray(rng.choice(allowed, (9, 12))).resize(size, Image.Resampling.NEAREST)
@@ -61,4 +59,4 @@ def _draw_pair(root: Path, benchmarks: Sequence[Benchmark], index: int, size: tu
 
 def _save(image: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, quality=92) if path.suffix == ".jpg" else image.save(path)
+    image.save(path, quality=JPEG_QUALITY)  # which a PNG has no use for

@@ -5,7 +5,6 @@ with the plain way (`plain_evaluator.py`) runs both on the same images in turn, 
 maps.
 """
 
-import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ import torch
 
 from simzss.bench.evaluation.plain_evaluator import evaluate_plainly, reference_scores
 from simzss.bench.evaluation.synthetic_benchmarks import draw_tree
+from simzss.bench.process import peak_resident_bytes, wait_for
 from simzss.benchmarks import EIGHT
 from simzss.devices import has_bfloat16
 from simzss.evaluation.dataset import read_sample
@@ -34,7 +34,7 @@ from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 
-PROTOCOL = SegmentationProtocol(name="tcl, plain prompts", templates=TemplateSet.PLAIN)
+PLAIN_PROMPTS = SegmentationProtocol(name="tcl, plain prompts", templates=TemplateSet.PLAIN)
 """Prompts are embedded once per run and take no part in the speed per image."""
 
 IMAGES_IN_TURN = 4
@@ -119,7 +119,7 @@ def random_segmenter(
     """A model of the given backbone with random weights and a small random text encoder."""
     torch.manual_seed(0)
     model = AlignedModel(BackboneConfig(backbone, "random"), TextEncoderConfig(layers=1, width=64, heads=2), SimZSS())
-    return Segmenter(model.eval().to(device), PROTOCOL, at_once, half_precision)
+    return Segmenter(model.eval().to(device), PLAIN_PROMPTS, at_once, half_precision)
 
 
 def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path, count: int) -> Drawn:
@@ -128,32 +128,32 @@ def drawn_task(segmenter: Segmenter, benchmarks: Sequence[Benchmark], root: Path
     return Drawn(segmenter, benchmarks, class_sets, root, draw_tree(root, benchmarks, count))
 
 
-def measure_pair(segmenter: Segmenter, drawn: Drawn) -> EvaluationSpeed:
+def measure_pair(drawn: Drawn) -> EvaluationSpeed:
     """Evaluate the drawn images both ways, in turn, a few at a time, so that a busy machine slows both alike."""
-    windows = sum(len(segmenter.prepare(_image(drawn, stem)).windows) for stem in drawn.stems)
+    windows = sum(len(drawn.segmenter.prepare(_image(drawn, stem)).windows) for stem in drawn.stems)
     ours, plain = 0.0, 0.0
-    _both_ways(segmenter, replace(drawn, stems=drawn.stems[:1]))  # the first calls of a process are slow
+    _both_ways(replace(drawn, stems=drawn.stems[:1]))  # the first calls of a process are slow
     for start in range(0, len(drawn.stems), IMAGES_IN_TURN):
-        seconds = _both_ways(segmenter, replace(drawn, stems=drawn.stems[start : start + IMAGES_IN_TURN]))
+        seconds = _both_ways(replace(drawn, stems=drawn.stems[start : start + IMAGES_IN_TURN]))
         ours, plain = ours + seconds[0], plain + seconds[1]
-    differing, pixels, gap = compare_label_maps(segmenter, drawn)
+    differing, pixels, gap = compare_label_maps(drawn)
     return EvaluationSpeed(len(drawn.stems), windows, ours, plain, differing, pixels, gap)
 
 
-def _both_ways(segmenter: Segmenter, drawn: Drawn) -> tuple[float, float]:
+def _both_ways(drawn: Drawn) -> tuple[float, float]:
     """Seconds that our way and the plain way take for some images."""
     ours, started = _seconds(drawn), time.perf_counter()
     for stem in drawn.stems:
-        for _ in evaluate_plainly(segmenter, drawn.benchmarks, drawn.class_sets, drawn.root, stem):
+        for _ in evaluate_plainly(drawn.segmenter, drawn.benchmarks, drawn.class_sets, drawn.root, stem):
             pass
     return ours, time.perf_counter() - started
 
 
-def measure_shorter_ways(segmenter: Segmenter, drawn: Drawn) -> ShorterWays:
+def measure_shorter_ways(drawn: Drawn) -> ShorterWays:
     """Time the pair in bfloat16, and the first benchmark under one and under several wordings, in turn."""
+    segmenter, first = drawn.segmenter, drawn.benchmarks[0]
     half = replace(segmenter, half_precision=True)
     known = has_bfloat16(segmenter.device)
-    first = drawn.benchmarks[0]
     worded = [segmenter.class_embeddings([f"{name} {number}" for name in first.names]) for number in range(WORDINGS)]
     one = replace(drawn, benchmarks=[first], class_sets=worded[:1])
     several = replace(drawn, benchmarks=[first] * WORDINGS, class_sets=worded)
@@ -167,23 +167,23 @@ def measure_shorter_ways(segmenter: Segmenter, drawn: Drawn) -> ShorterWays:
     return ShorterWays(seconds[0] if known else None, seconds[-2], seconds[-1])
 
 
-def _seconds(drawn: Drawn) -> float:
+def _seconds(drawn: Drawn, threads: int = 4) -> float:
     started = time.perf_counter()
-    for _ in count_images(drawn.task):
+    for _ in count_images(drawn.task, threads=threads):
         pass
     return time.perf_counter() - started
 
 
-def compare_label_maps(segmenter: Segmenter, drawn: Drawn) -> tuple[int, int, float]:
+def compare_label_maps(drawn: Drawn) -> tuple[int, int, float]:
     """Pixels on which both ways differ, of how many, and by how much score at most."""
     differing, pixels, gap = 0, 0, 0.0
     for stem in drawn.stems:
         for classes in drawn.class_sets:
             image = _image(drawn, stem)
-            scores = reference_scores(segmenter, image, classes)
+            scores = reference_scores(drawn.segmenter, image, classes)
             if classes.threshold is not None:
                 scores = torch.cat([torch.full_like(scores[:1], classes.threshold), scores])
-            ours = segmenter.segment(image, classes)
+            ours = drawn.segmenter.segment(image, classes)
             best = scores.max(dim=0)
             wrong = best.indices != ours
             chosen = scores.gather(0, ours[None])[0]
@@ -192,20 +192,21 @@ def compare_label_maps(segmenter: Segmenter, drawn: Drawn) -> tuple[int, int, fl
     return differing, pixels, gap
 
 
-def measure_stages(segmenter: Segmenter, drawn: Drawn) -> StageSeconds:
+def measure_stages(drawn: Drawn) -> StageSeconds:
     """Run the stages one after the other, each over all images; decoding on one thread."""
+    segmenter = drawn.segmenter
     clock = [time.perf_counter()]
     samples = [read_sample(drawn.benchmarks, drawn.root, stem) for stem in drawn.stems]
     clock.append(time.perf_counter())
     prepared = (segmenter.prepare(torch.from_numpy(sample.image)) for sample in samples)
     embedded = list(segmenter.embed(prepared))
-    _wait(segmenter.device)
+    wait_for(segmenter.device)
     clock.append(time.perf_counter())
     for sample, (image, features) in zip(samples, embedded, strict=True):
         for labels, benchmark, classes in zip(sample.labels, drawn.benchmarks, drawn.class_sets, strict=True):
             truth = torch.from_numpy(labels).to(segmenter.device)
             confusion_matrix(segmenter.label_map(image, features, classes), truth, len(benchmark.names))
-    _wait(segmenter.device)
+    wait_for(segmenter.device)
     clock.append(time.perf_counter())
     return StageSeconds(*(float(after - before) for before, after in pairwise(clock)))
 
@@ -214,11 +215,8 @@ def measure_all(segmenter: Segmenter, root: Path) -> list[FullRun]:
     """All eight at their real counts, data set by data set."""
     runs = []
     for group in group_by_images([load_benchmark(key) for key in EIGHT]):
-        task = drawn_task(segmenter, group, root, group[0].count or 0).task
-        started = time.perf_counter()
-        for _ in count_images(task, threads=16):
-            pass
-        runs.append(FullRun(task.title, len(task.stems), time.perf_counter() - started))
+        drawn = drawn_task(segmenter, group, root, group[0].count or 0)
+        runs.append(FullRun(drawn.task.title, len(drawn.stems), _seconds(drawn, threads=16)))
     return runs
 
 
@@ -232,16 +230,8 @@ def _segment_one(backbone: str, width: int, height: int, classes: int) -> float:
     segmenter = random_segmenter(backbone, torch.device("cpu"))
     image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
     segmenter.segment(image, segmenter.class_embeddings([f"thing {index}" for index in range(classes)]))
-    # not `getrusage`, whose maximum a new process inherits from the one that started it; Linux only
-    status = Path("/proc/self/status").read_text()
-    return float(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e9
+    return peak_resident_bytes() / 1e9
 
 
 def _image(drawn: Drawn, stem: str) -> torch.Tensor:
     return torch.from_numpy(read_sample(drawn.benchmarks, drawn.root, stem).image)
-
-
-def _wait(device: torch.device) -> None:
-    """Let an accelerator finish what it was given, so that the clock is read afterwards."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,6 +1,7 @@
 """`simzss bench scale`: the plan of a run on LAION-400M, computed; nothing is measured or trained."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,8 @@ from rich.table import Table
 from simzss.bench.scale.costs import COSTS
 from simzss.bench.scale.plan import (
     LAION,
-    Corpus,
-    Side,
+    RunSide,
+    WebCorpus,
     bottleneck,
     listing_seconds,
     parsing_seconds,
@@ -28,16 +29,17 @@ FLEETS = (8, 64, 512)
 
 def bench_scale(
     *,
-    batch: Annotated[int, typer.Option(min=1, max=10**9, help="pairs of a batch, of all GPUs")] = LAION.batch,
+    batch: Annotated[int, typer.Option(min=1, max=LAION.pairs, help="pairs of a batch, of all GPUs")] = LAION.batch,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures there, too")] = None,
 ) -> None:
     """Compute what a pass over LAION-400M takes on 8, 64 and 512 GPUs, from measured and assumed unit costs."""
     if json_file is not None:
         check_writable(json_file)
-    corpus = Corpus(LAION.name, LAION.pairs, LAION.shards, batch)
+    corpus = replace(LAION, batch=batch)
     console = make_console()
-    console.print(cost_table())
-    console.print(pass_table(corpus))
+    console.print(_table(["of each", "", "from"], cost_rows()))
+    heads = [f"one pass over {corpus.name}, batch {corpus.batch:,}", *(f"{gpus} GPUs" for gpus in FLEETS)]
+    console.print(_table(heads, pass_rows(corpus)))
     if json_file is not None:
         fleets = {
             str(gpus): {"stages": [asdict(one) for one in stages(corpus, gpus)], "sizes": asdict(sizes(corpus, gpus))}
@@ -47,33 +49,30 @@ def bench_scale(
         write_json(json_file, {**figures, "fleets": fleets})
 
 
-def cost_table() -> Table:
-    """All unit costs."""
-    table = Table("of each", "", "from")
-    for name, one in COSTS.items():
-        table.add_row(
-            name, f"{one.value:,.4g} {one.unit}", ("measured: " if one.measured else "assumed: ") + one.source
-        )
-    return table
-
-
-def pass_table(corpus: Corpus) -> Table:
-    """Minutes of every stage, bytes, and the side that all wait for."""
-    table = Table(f"one pass over {corpus.name}, batch {corpus.batch:,}", *(f"{gpus} GPUs" for gpus in FLEETS))
-    for row in pass_rows(corpus):
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(*heads)
+    for row in rows:
         table.add_row(*row)
     return table
 
 
-def pass_rows(corpus: Corpus) -> list[list[str]]:
-    """The rows of that table: minutes, and bytes."""
+def cost_rows() -> list[list[str]]:
+    """All unit costs."""
+    said = {True: "measured", False: "assumed"}
+    return [
+        [name, f"{one.value:,.4g} {one.unit}", f"{said[one.measured]}: {one.source}"] for name, one in COSTS.items()
+    ]
+
+
+def pass_rows(corpus: WebCorpus) -> list[list[str]]:
+    """Minutes of every stage, the side that all wait for, and bytes."""
     work = {gpus: stages(corpus, gpus) for gpus in FLEETS}
     held = {gpus: sizes(corpus, gpus) for gpus in FLEETS}
     rows = [
         [f"{stage.name} ({stage.side})", *(minutes(work[gpus][place].seconds) for gpus in FLEETS)]
         for place, stage in enumerate(work[FLEETS[0]])
     ]
-    rows += [[f"all of: {side}", *(minutes(seconds_of(side, work[gpus])) for gpus in FLEETS)] for side in Side]
+    rows += [[f"all of: {side}", *(minutes(seconds_of(side, work[gpus])) for gpus in FLEETS)] for side in RunSide]
     rows.append(["bottleneck", *(bottleneck(work[gpus]).name for gpus in FLEETS)])
     rows.append(["a table by a parser, before", *(minutes(parsing_seconds(corpus, gpus)) for gpus in FLEETS)])
     rows.append(["sizes of the shards, at the start", *[minutes(listing_seconds(corpus))] * len(FLEETS)])

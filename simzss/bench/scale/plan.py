@@ -11,7 +11,7 @@ from enum import StrEnum
 from simzss.bench.scale.costs import cost
 
 
-class Side(StrEnum):
+class RunSide(StrEnum):
     """What works at the same time as the others."""
 
     STORE = "store"
@@ -20,7 +20,7 @@ class Side(StrEnum):
 
 
 @dataclass(frozen=True)
-class Corpus:
+class WebCorpus:
     """Pairs in tar shards, and the batch of a run over them."""
 
     name: str
@@ -34,7 +34,7 @@ class Corpus:
         return self.pairs // self.batch
 
 
-LAION = Corpus("LAION-400M", pairs=400_000_000, shards=41_408, batch=16_384)
+LAION = WebCorpus("LAION-400M", pairs=400_000_000, shards=41_408, batch=16_384)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Stage:
     """One kind of work of a pass."""
 
     name: str
-    side: Side
+    side: RunSide
     seconds: float
 
 
@@ -60,24 +60,24 @@ class Sizes:
     """In the memory of a training process: samples that wait to be drawn, and a block of each of its streams."""
 
 
-def stages(corpus: Corpus, gpus: int) -> list[Stage]:
+def stages(corpus: WebCorpus, gpus: int) -> list[Stage]:
     """Seconds of every stage of a pass."""
     machines, cores = -(-gpus // cost("GPUs")), gpus * cost("cores")
     arithmetic = gpus * cost("arithmetic")
     return [
-        Stage("sending", Side.STORE, corpus.pairs * cost("sample") / (machines * cost("store"))),
-        Stage("parting tars", Side.CORES, corpus.pairs / (cores * cost("read"))),
-        Stage("decoding", Side.CORES, corpus.pairs / (cores * cost("decode"))),
-        Stage("concepts, gazetteer", Side.CORES, corpus.pairs / (cores * cost("concepts"))),
-        Stage("tokens", Side.CORES, corpus.pairs / (cores * cost("tokens"))),
-        Stage("backbone", Side.GPUS, corpus.pairs * cost("backbone") / arithmetic),
-        Stage("text", Side.GPUS, corpus.pairs * cost("length") * cost("text") / arithmetic),
-        Stage("logits", Side.GPUS, corpus.steps * corpus.batch**2 * cost("logits") / arithmetic),
-        Stage("exchange", Side.GPUS, corpus.steps * sizes(corpus, gpus).gathered / cost("link")),
+        Stage("sending", RunSide.STORE, corpus.pairs * cost("sample") / (machines * cost("store"))),
+        Stage("parting tars", RunSide.CORES, corpus.pairs / (cores * cost("read"))),
+        Stage("decoding", RunSide.CORES, corpus.pairs / (cores * cost("decode"))),
+        Stage("concepts, gazetteer", RunSide.CORES, corpus.pairs / (cores * cost("concepts"))),
+        Stage("tokens", RunSide.CORES, corpus.pairs / (cores * cost("tokens"))),
+        Stage("backbone", RunSide.GPUS, corpus.pairs * cost("backbone") / arithmetic),
+        Stage("text", RunSide.GPUS, corpus.pairs * cost("length") * cost("text") / arithmetic),
+        Stage("logits", RunSide.GPUS, corpus.steps * corpus.batch**2 * cost("logits") / arithmetic),
+        Stage("exchange", RunSide.GPUS, corpus.steps * sizes(corpus, gpus).gathered / cost("link")),
     ]
 
 
-def sizes(corpus: Corpus, gpus: int, streams: int = 512, buffer: int = 10_240, block: int = 4 << 20) -> Sizes:
+def sizes(corpus: WebCorpus, gpus: int, streams: int = 512, buffer: int = 10_240, block: int = 4 << 20) -> Sizes:
     """Bytes of what has to be somewhere."""
     others = (gpus - 1) / gpus
     embeddings = 2 * corpus.batch * cost("dim") * 4 * others
@@ -89,22 +89,22 @@ def sizes(corpus: Corpus, gpus: int, streams: int = 512, buffer: int = 10_240, b
     )
 
 
-def parsing_seconds(corpus: Corpus, gpus: int) -> float:
+def parsing_seconds(corpus: WebCorpus, gpus: int) -> float:
     """A concept table by a parser on the same cores, once and before the run."""
     return corpus.pairs / (gpus * cost("cores") * cost("parser"))
 
 
-def listing_seconds(corpus: Corpus) -> float:
+def listing_seconds(corpus: WebCorpus) -> float:
     """The sizes of all shards from their small files, at the start of every run."""
     return corpus.shards * cost("request") / 16
 
 
-def seconds_of(side: Side, work: Sequence[Stage]) -> float:
+def seconds_of(side: RunSide, work: Sequence[Stage]) -> float:
     """All stages of a side."""
     return sum((stage.seconds for stage in work if stage.side is side), start=0.0)
 
 
 def bottleneck(work: Sequence[Stage]) -> Stage:
     """The longest stage of the side that all others wait for."""
-    slowest = max(Side, key=lambda side: seconds_of(side, work))
+    slowest = max(RunSide, key=lambda side: seconds_of(side, work))
     return max((stage for stage in work if stage.side is slowest), key=lambda stage: stage.seconds)

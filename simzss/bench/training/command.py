@@ -9,6 +9,7 @@ import torch
 import typer
 from rich.table import Table
 
+from simzss.bench.process import device_name
 from simzss.bench.training.naive_loop import NaiveComparison, compare_with_naive
 from simzss.bench.training.parts import Bench, Part
 from simzss.bench.training.ratios import Ratios, ratios
@@ -34,7 +35,7 @@ def bench_train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shapes = TINY if (device.type == "cpu" if tiny is None else tiny) else Shapes()
     shapes = replace(shapes, batch=batch or shapes.batch, chunk=chunk or shapes.chunk)
-    console, name = make_console(), _name(device)
+    console, name = make_console(), device_name(device)
     load = os.getloadavg()[0]
     console.print(
         f"{name}, {shapes.backbone.name}, batch {shapes.batch:,} in chunks of {shapes.chunk:,},"
@@ -59,12 +60,6 @@ def bench_train(
             "memory": memory,
         }
         write_json(json_file, figures)
-
-
-def _name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} CPU threads"
 
 
 def _parts_table(parts: list[Part]) -> Table:

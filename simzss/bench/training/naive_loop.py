@@ -19,7 +19,7 @@ import yaml
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from simzss.bench.training.synthetic_batches import CONTEXT, Shapes
+from simzss.bench.training.synthetic_batches import Shapes, padded_ids
 from simzss.bench.training.synthetic_corpus import CAPTIONS_PER_IMAGE, write_corpus
 from simzss.concepts.table.reading import read_table
 from simzss.data.batches import make_batch
@@ -117,7 +117,7 @@ class _MiniBatches(Dataset[CaptionBatch]):
         pixels = [self.dataset.pixels(int(crop)) for crop in crops]
         tokens = tokenise(self.rows.take(draws.pairs), self.tokenizer)
         batch = make_batch(tokens, np.arange(len(crops)), crops, pixels, end, len(self.dataset.bank.names))
-        return replace(batch, ids=torch.nn.functional.pad(batch.ids, (0, CONTEXT - batch.ids.shape[1]), value=end))
+        return replace(batch, ids=padded_ids(batch.ids))
 
 
 def _naive_loop(arguments: list[str], device: torch.device) -> list[float]:

@@ -5,8 +5,7 @@ items, and is marked as computed.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simzss.bench.training.synthetic_batches import END, VOCABULARY, Shapes, decode_seconds, drawn_batch
+from simzss.bench.process import wait_for
+from simzss.bench.training.synthetic_batches import END_ID, VOCABULARY_SIZE, Shapes, decode_seconds, drawn_batch
 from simzss.bench.training.synthetic_corpus import drawn_rows
 from simzss.data.batches import make_batch
 from simzss.data.feature_cache import FeatureCache
@@ -57,7 +57,7 @@ class Bench:
         torch.manual_seed(0)
         self.shapes, self.device = shapes, device
         self.backbone = ImageBackbone(shapes.backbone).to(device)
-        self.encoder = TextEncoder(shapes.text, VOCABULARY, END, self.backbone.dim).to(device)
+        self.encoder = TextEncoder(shapes.text, VOCABULARY_SIZE, END_ID, self.backbone.dim).to(device)
         self.objective = SimZSS().to(device)
         self.batch = drawn_batch(shapes).to(device)
         side = shapes.image_size // self.backbone.patch_size
@@ -80,7 +80,7 @@ class Bench:
             ("tokens", "captions", self.seconds(lambda: tokenise(rows, tokenizer)), shapes.batch, shapes.captions),
             ("making batches", "pairs", self.seconds(lambda: self._make(tokens)), shapes.batch, pairs),
             ("reading features", "pairs", self.seconds(lambda: self.cache(shuffled)), shapes.batch, pairs),
-            ("text forward and backward", "pairs", self.seconds(self._encode), shapes.batch, pairs),
+            ("text forward and backward", "pairs", self.seconds(lambda: self.encode(self.batch)), shapes.batch, pairs),
             ("losses", "pairs", self.seconds(self._lose), shapes.batch, pairs),
             ("optimiser", "steps", self.seconds(optimizer.step), 1, pairs // shapes.batch),
         ]
@@ -115,21 +115,16 @@ class Bench:
         work()
         times = []
         for _ in range(repeats):
-            self._wait()
+            wait_for(self.device)
             since = time.perf_counter()
             work()
-            self._wait()
+            wait_for(self.device)
             times.append(time.perf_counter() - since)
         return min(times)
 
-    @contextmanager
-    def mixed(self) -> Iterator[None]:
-        """In the precision of the recipe."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            yield
-
-    def _encode(self) -> None:
-        self.encode(self.batch)
+    def mixed(self) -> torch.autocast:
+        """The precision of the recipe, in a `with` block."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda")
 
     def _lose(self) -> None:
         dim, mentions = self.backbone.dim, len(self.batch.mentions.concept)
@@ -139,7 +134,7 @@ class Bench:
 
     def _make(self, tokens: TokenTable) -> None:
         rows = np.arange(self.shapes.batch)
-        make_batch(tokens, rows, rows, None, END, self.shapes.concepts, chunk_size=self.shapes.chunk)
+        make_batch(tokens, rows, rows, None, END_ID, self.shapes.concepts, chunk_size=self.shapes.chunk)
 
     def _see(self) -> None:
         pixels = torch.zeros(64, 3, self.shapes.image_size, self.shapes.image_size, dtype=torch.uint8)
@@ -149,7 +144,3 @@ class Bench:
                     self.backbone.normalise(pixels[: self.shapes.seen].to(self.device))
                 )
         del features
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)

@@ -3,11 +3,9 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
-
 from simzss.bench.training.parts import Bench
-from simzss.bench.training.synthetic_batches import CONTEXT, END
-from simzss.types import CaptionBatch, Chunk
+from simzss.bench.training.synthetic_batches import CONTEXT_LENGTH, padded_ids
+from simzss.types import CaptionBatch
 
 
 @dataclass(frozen=True)
@@ -56,5 +54,5 @@ def ratios(bench: Bench) -> Ratios:
 
 def padded(batch: CaptionBatch) -> CaptionBatch:
     """The same chunks with every caption padded to 77 tokens."""
-    ids = torch.nn.functional.pad(batch.ids, (0, CONTEXT - batch.ids.shape[1]), value=END)
-    return replace(batch, ids=ids, chunks=tuple(Chunk(chunk.rows, CONTEXT, chunk.mentions) for chunk in batch.chunks))
+    chunks = tuple(replace(chunk, tokens=CONTEXT_LENGTH) for chunk in batch.chunks)
+    return replace(batch, ids=padded_ids(batch.ids), chunks=chunks)

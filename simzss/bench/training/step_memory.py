@@ -3,11 +3,11 @@
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 import psutil
 import torch
 
+from simzss.bench.process import peak_resident_bytes
 from simzss.bench.training.parts import Bench
 from simzss.bench.training.synthetic_batches import Shapes
 
@@ -33,19 +33,10 @@ def _measure(shapes: Shapes, device: torch.device) -> StepMemory:
     bench = Bench(shapes, device)
     for parameter in bench.encoder.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    before = _now(device)
-    if device.type == "cuda":
+    on_gpu = device.type == "cuda"
+    before = torch.cuda.memory_allocated(device) if on_gpu else psutil.Process().memory_info().rss
+    if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     bench.step(bench.batch)
-    peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _peak_resident()
+    peak = torch.cuda.max_memory_allocated(device) if on_gpu else peak_resident_bytes()
     return StepMemory(shapes.batch, shapes.chunk, (peak - before) / 1e9)
-
-
-def _now(device: torch.device) -> int:
-    return torch.cuda.memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
-
-
-def _peak_resident() -> int:
-    """Of this process alone: what `resource.getrusage` tells begins with the peak of the parent."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))

@@ -1,6 +1,5 @@
 """Drawn material for measuring training: the shapes of the recipe, captions of COCO's lengths, JPEGs of its sizes."""
 
-import io
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -10,17 +9,19 @@ from multiprocessing import get_context
 import numpy as np
 import torch
 from jaxtyping import Int
-from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
+from simzss.bench.drawn_pictures import as_jpeg, drawn_picture
 from simzss.data.transforms import SeededCrop
+from simzss.io.images import decode_image
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
 from simzss.types import CaptionBatch, Chunk, ConceptMentions
 
 COCO_SIZES = ((640, 480), (640, 427), (480, 640), (640, 425), (500, 375), (427, 640))
 """The commonest sizes of COCO's photographs, width first."""
-END, VOCABULARY, CONTEXT = 49_407, 49_408, 77
+END_ID, VOCABULARY_SIZE, CONTEXT_LENGTH = 49_407, 49_408, 77
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ def drawn_batch(shapes: Shapes) -> CaptionBatch:
     """Captions of random words with COCO's lengths (13.5 tokens on average), one mention each."""
     generator = np.random.default_rng(0)
     lengths = np.sort(drawn_lengths(generator, shapes.batch))
-    ids = torch.full((shapes.batch, int(lengths[-1])), END)
+    ids = torch.full((shapes.batch, int(lengths[-1])), END_ID)
     for row, length in enumerate(lengths):
-        ids[row, : length - 1] = torch.from_numpy(generator.integers(1, END - 1, length - 1))
+        ids[row, : length - 1] = torch.from_numpy(generator.integers(1, END_ID - 1, length - 1))
     rows = torch.arange(shapes.batch)
     start = torch.from_numpy(generator.integers(1, lengths - 2))
     concept = torch.from_numpy(generator.integers(0, shapes.concepts, shapes.batch))
@@ -85,6 +86,11 @@ def drawn_batch(shapes: Shapes) -> CaptionBatch:
     pieces = [slice(first, min(first + shapes.chunk, shapes.batch)) for first in range(0, shapes.batch, shapes.chunk)]
     chunks = tuple(Chunk(piece, int(lengths[piece.stop - 1]), piece) for piece in pieces)
     return CaptionBatch(rows, None, ids, mentions, chunks)
+
+
+def padded_ids(ids: Int[Tensor, "batch tokens"]) -> Int[Tensor, "batch context"]:
+    """Every caption padded to the longest that CLIP's text encoder takes."""
+    return functional.pad(ids, (0, CONTEXT_LENGTH - ids.shape[1]), value=END_ID)
 
 
 def decode_seconds(shapes: Shapes) -> float:
@@ -100,18 +106,10 @@ def decode_seconds(shapes: Shapes) -> float:
 
 
 def drawn_jpeg(index: int) -> bytes:
-    """A JPEG of one of COCO's sizes, with gradients and noise that compress about as photographs do."""
-    generator = np.random.default_rng(index)
-    width, height = COCO_SIZES[index % len(COCO_SIZES)]
-    coarse = Image.fromarray(generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((width, height))
-    noisy = np.asarray(coarse, dtype=np.int16) + generator.integers(-12, 13, (height, width, 3))
-    buffer = io.BytesIO()
-    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    """A JPEG of one of COCO's sizes."""
+    return as_jpeg(drawn_picture(index, *COCO_SIZES[index % len(COCO_SIZES)]))
 
 
 def _decode(job: tuple[bytes, int]) -> Tensor:
     data, size = job
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (size, size))
-    return SeededCrop(size, (0.9, 1.0))(image.convert("RGB"), seed=0)[:1, :1, :1]
+    return SeededCrop(size, (0.9, 1.0))(decode_image(data, "a drawn photograph", size), seed=0)[:1, :1, :1]

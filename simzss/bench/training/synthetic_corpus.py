@@ -16,7 +16,7 @@ from simzss.concepts.table.workers import ExtractorRecipe
 
 CAPTIONS_PER_IMAGE = 5
 NAMES = ("person", "dog", "cat", "car", "bus", "horse", "chair", "table", "boat", "bird")
-WORDS = ("a", "the", "big", "small", "red", "on", "near", "with", "and", "behind", "old", "white", "green", "very")
+FILLERS = ("a", "the", "big", "small", "red", "on", "near", "with", "and", "behind", "old", "white", "green", "very")
 
 
 def drawn_captions(count: int) -> list[str]:
@@ -24,7 +24,7 @@ def drawn_captions(count: int) -> list[str]:
     generator = np.random.default_rng(0)
     captions = []
     for length in drawn_lengths(generator, count):
-        words = generator.choice(WORDS, length - 2)
+        words = generator.choice(FILLERS, length - 2)
         words[generator.integers(len(words))] = generator.choice(NAMES)
         captions.append(" ".join(words))
     return captions

@@ -13,8 +13,8 @@ import numpy as np
 import psutil
 import torch
 from jaxtyping import UInt8
-from PIL import Image
 
+from simzss.bench.drawn_pictures import as_jpeg, drawn_picture
 from simzss.bench.evaluation.timings import random_segmenter
 from simzss.devices import Precision, pick_device
 from simzss.predict.batch_run import BatchRun, Observer
@@ -24,9 +24,8 @@ from simzss.predict.sources import find_sources
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
-CLASSES = ["cat", "sofa|couch", "wooden floor", "wall", "window"]
-WIDTH, HEIGHT = 640, 480
-SILENT = Observer(lambda _: None, lambda: None, lambda _: None, lambda _: None)
+FIVE_CLASSES = ["cat", "sofa|couch", "wooden floor", "wall", "window"]
+UNOBSERVED = Observer(lambda _: None, lambda: None, lambda _: None, lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,14 @@ def random_predictor(
 def measure_own_work(model: Predictor, repetitions: int) -> OwnWork:
     """The least of several runs, the two kinds in turn; the words are embedded before."""
     pixels = drawn(0)
-    model.segment(pixels, CLASSES)
+    model.segment(pixels, FIVE_CLASSES)
     windows = model.segmenter.prepare(torch.from_numpy(pixels)).windows
     whole, forward = [], []
     for _ in range(repetitions):
         started = time.process_time()
         model.model.embed_patches(windows)
         between = time.process_time()
-        model.segment(pixels, CLASSES)
+        model.segment(pixels, FIVE_CLASSES)
         whole.append(time.process_time() - between)
         forward.append(between - started)
     return OwnWork(min(whole), min(forward))
@@ -99,16 +98,16 @@ def measure_own_work(model: Predictor, repetitions: int) -> OwnWork:
 
 def measure_batching(model: Predictor, photographs: int, folder: Path, at_once: int = 20) -> Batching:
     """Files one by one and as a folder, some photographs of each in turn, so that a busy machine slows both alike."""
-    model.segment(drawn(0), CLASSES)
+    model.segment(drawn(0), FIVE_CLASSES)
     single, together = 0.0, 0.0
     for start in range(0, photographs, at_once):
         part = folder / str(start)
         files = write_jpegs(part / "photographs", range(start, min(start + at_once, photographs)))
         began = time.perf_counter()
         for path in files:
-            model.segment(path, CLASSES).save(part / "single", path.stem)
+            model.segment(path, FIVE_CLASSES).save(part / "single", path.stem)
         between = time.perf_counter()
-        run = BatchRun(model, read_classes(CLASSES), part / "together", "bench", (), SILENT)
+        run = BatchRun(model, read_classes(FIVE_CLASSES), part / "together", "bench", (), UNOBSERVED)
         run.segment(find_sources([str(part / "photographs")], part / "together"))
         together += time.perf_counter() - between
         single += between - began
@@ -118,16 +117,15 @@ def measure_batching(model: Predictor, photographs: int, folder: Path, at_once: 
 def measure_memory(model: Predictor, photographs: int) -> Memory:
     """How much the process holds, early and late in a long stream."""
     process = psutil.Process()
-    results = model.stream((drawn(index) for index in range(photographs)), CLASSES)
+    results = model.stream((drawn(index) for index in range(photographs)), FIVE_CLASSES)
     used = [process.memory_info().rss / 1e6 for _ in results]
     tenth = max(1, photographs // 10)
     return Memory(max(used[tenth : 2 * tenth]), max(used[-tenth:]), photographs)
 
 
 def drawn(seed: int) -> UInt8[np.ndarray, "height width 3"]:
-    """A photograph's worth of soft shapes."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    return np.array(Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+    """The pixels of a drawn photograph."""
+    return np.array(drawn_picture(seed, 640, 480))
 
 
 def write_jpegs(folder: Path, seeds: Iterable[int]) -> list[Path]:
@@ -135,5 +133,5 @@ def write_jpegs(folder: Path, seeds: Iterable[int]) -> list[Path]:
     folder.mkdir(parents=True)
     paths = [folder / f"{seed:04}.jpg" for seed in seeds]
     for path in paths:
-        Image.fromarray(drawn(int(path.stem))).save(path, quality=90)
+        path.write_bytes(as_jpeg(drawn_picture(int(path.stem), 640, 480)))
     return paths

@@ -25,12 +25,12 @@ def segmenter(tmp_path: Path) -> Segmenter:
 def test_both_ways_agree_but_for_rounding(segmenter: Segmenter, tmp_path: Path) -> None:
     pair = [load_benchmark("coco_stuff"), load_benchmark("coco_object")]
     task = timings.drawn_task(segmenter, pair, tmp_path / "data", 2)
-    measured = timings.measure_pair(segmenter, task)
+    measured = timings.measure_pair(task)
     assert (measured.images, measured.windows) == (2, 4)
     assert measured.pixels == 2 * (640 * 480 + 640 * 427)
     assert measured.largest_gap < 1e-6
     assert measured.differing_pixels < 1e-4 * measured.pixels
-    split = timings.measure_stages(segmenter, task)
+    split = timings.measure_stages(task)
     assert min(split.decode, split.backbone, split.canvas) > 0
 
 
@@ -53,5 +53,5 @@ def test_a_large_image_with_many_classes_fits_into_memory() -> None:
 
 def test_further_wordings_are_timed_beside_one(segmenter: Segmenter, tmp_path: Path) -> None:
     task = timings.drawn_task(segmenter, [uncounted("voc20")], tmp_path / "data", 2)
-    measured = timings.measure_shorter_ways(segmenter, task)
+    measured = timings.measure_shorter_ways(task)
     assert 0 < measured.one < measured.several

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from simzss import cli
 from simzss.bench.scale import plan
-from simzss.bench.scale.command import FLEETS, bench_scale, pass_rows
+from simzss.bench.scale.command import FLEETS, bench_scale, cost_rows, pass_rows
 from simzss.bench.scale.costs import COSTS, Cost
-from simzss.bench.scale.plan import LAION, Corpus, Side, bottleneck, seconds_of, sizes, stages
+from simzss.bench.scale.plan import LAION, RunSide, WebCorpus, bottleneck, seconds_of, sizes, stages
+from simzss.errors import UserError
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "scale.md"
-SMALL = Corpus("small", pairs=1000, shards=10, batch=100)
+SMALL = WebCorpus("small", pairs=1000, shards=10, batch=100)
 
 
 @pytest.fixture
@@ -47,9 +49,9 @@ def test_stages_are_what_they_are_written_out(round_costs: None) -> None:
 
 def test_the_bottleneck_is_the_slowest_side(round_costs: None) -> None:
     work = stages(SMALL, gpus=8)
-    assert sum(seconds_of(side, work) for side in Side) == pytest.approx(sum(stage.seconds for stage in work))
+    assert sum(seconds_of(side, work) for side in RunSide) == pytest.approx(sum(stage.seconds for stage in work))
     assert bottleneck(work).name == "exchange"
-    assert bottleneck([stage for stage in work if stage.side is not Side.GPUS]).name == "sending"
+    assert bottleneck([stage for stage in work if stage.side is not RunSide.GPUS]).name == "sending"
 
 
 def test_one_gpu_exchanges_nothing() -> None:
@@ -68,10 +70,8 @@ def test_every_cost_says_where_it_comes_from() -> None:
 
 def test_the_document_holds_what_is_computed() -> None:
     text = DOCUMENT.read_text()
-    for row in pass_rows(LAION):
+    for row in [*pass_rows(LAION), *cost_rows()]:
         assert f"| {' | '.join(row)} |" in text
-    for name, one in COSTS.items():
-        assert f"| {name} | {one.value:,.4g} {one.unit} |" in text
 
 
 def test_the_command_prints_and_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,3 +82,8 @@ def test_the_command_prints_and_writes_all(tmp_path: Path, capsys: pytest.Captur
     assert stored["corpus"]["batch"] == 4096
     assert stored["fleets"].keys() == {str(gpus) for gpus in FLEETS}
     assert Cost(**stored["costs"]["decode"]) == COSTS["decode"]
+
+
+def test_a_batch_larger_than_the_corpus_makes_no_plan() -> None:
+    with pytest.raises(UserError, match="--batch"):
+        cli.run(["bench", "scale", "--batch", str(LAION.pairs + 1)])

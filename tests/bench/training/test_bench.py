@@ -14,7 +14,7 @@ from simzss.bench.training.naive_loop import compare_with_naive
 from simzss.bench.training.parts import Bench
 from simzss.bench.training.ratios import padded
 from simzss.bench.training.step_memory import step_memory
-from simzss.bench.training.synthetic_batches import COCO_SIZES, END, TINY, Shapes, drawn_batch, drawn_jpeg
+from simzss.bench.training.synthetic_batches import COCO_SIZES, END_ID, TINY, Shapes, drawn_batch, drawn_jpeg
 from simzss.bench.training.synthetic_corpus import NAMES, drawn_rows
 from simzss.errors import UserError
 from simzss.modeling.backbone import BackboneConfig
@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 
 def test_drawn_captions_have_cocos_lengths() -> None:
     batch = drawn_batch(replace(TINY, batch=4096))
-    lengths = (batch.ids == END).int().argmax(dim=1) + 1
+    lengths = (batch.ids == END_ID).int().argmax(dim=1) + 1
     assert float(lengths.float().mean()) == pytest.approx(13.5, abs=0.5)
     assert int(lengths.max()) <= 32
     inside = batch.mentions.end <= lengths[batch.mentions.caption] - 1
