@@ -26,14 +26,14 @@ KEPT = 1800
 FONTS = ["system-ui", "sans-serif"]
 
 Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+Answer = TypeVar("Answer")
 
 
-def told(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+def told(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
     """Turn mistakes into messages on the page."""
 
     @wraps(function)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         try:
             return function(*args, **kwargs)
         except UserError as error:

@@ -16,7 +16,7 @@ from simzss.predict.classes import read_classes
 from simzss.predict.inputs import read_pixels
 from simzss.predict.result import Segmentation, colours_of
 
-LONGEST_SIDE = 1024
+LONGEST_SIDE_SHOWN = 1024
 """Pixels of what is shown."""
 MOST_CLASSES = 100
 """What a visitor may ask for at once: each goes through the text encoder once per prompt of the protocol."""
@@ -76,8 +76,8 @@ def view_of(result: Segmentation, opacity: float) -> View:
 
 
 def shrunk(image: Image.Image) -> Image.Image:
-    """An image whose longer side has at most `LONGEST_SIDE` pixels."""
-    factor = min(1.0, LONGEST_SIDE / max(image.size))
+    """An image whose longer side has at most `LONGEST_SIDE_SHOWN` pixels."""
+    factor = min(1.0, LONGEST_SIDE_SHOWN / max(image.size))
     width, height = (max(1, round(side * factor)) for side in image.size)
     return image if factor == 1 else image.resize((width, height), Image.Resampling.BICUBIC)
 

@@ -26,7 +26,7 @@ from simzss.io.records import write_json
 from simzss.segmentation.protocol import ClassToken, TemplateSet, load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
-RESULTS = ("report.md", "audit.png", "results.json")
+AUDIT_FILES = ("report.md", "audit.png", "results.json")
 
 
 def audit_model(  # noqa: PLR0913  # one argument per option
@@ -58,7 +58,7 @@ def audit_model(  # noqa: PLR0913  # one argument per option
     Writes a report of one page, a plot, and all numbers. Thresholds against a background are chosen on a training
     split, for every wording anew.
     """
-    for name in RESULTS:
+    for name in AUDIT_FILES:
         check_writable(output / name)
     chosen, place = load_benchmark(benchmark), pick_device(device)
     base = load_protocol(protocol)
@@ -92,7 +92,7 @@ def _write(found: Audit, record: dict[str, object], output: Path) -> None:
     console = make_console()
     for line in headline(record):
         console.print(line, soft_wrap=True)
-    for name in RESULTS:
+    for name in AUDIT_FILES:
         console.print(f"wrote {output / name}", soft_wrap=True)
 
 

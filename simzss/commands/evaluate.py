@@ -39,7 +39,7 @@ from simzss.segmentation.protocol import BackgroundRule, ClassToken, Segmentatio
 from simzss.segmentation.segmenter import Segmenter
 
 TCL = "tcl"
-NAMED = (STANDARD, "clip_dinoiser", "proxyclip", *MADE)
+USUAL_VOCABULARIES = (STANDARD, "clip_dinoiser", "proxyclip", *MADE)
 
 
 def evaluate(  # noqa: PLR0913  # one argument per option
@@ -60,7 +60,8 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     ] = IDS,
     protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = TCL,
     vocabulary: Annotated[
-        list[str] | None, typer.Option(help=f"class names: {', '.join(NAMED)}, a YAML file; repeatable, in one pass")
+        list[str] | None,
+        typer.Option(help=f"class names: {', '.join(USUAL_VOCABULARIES)}, a YAML file; repeatable, in one pass"),
     ] = None,
     templates: Annotated[list[TemplateSet] | None, typer.Option(help="prompts; repeatable, in one pass")] = None,
     class_token: Annotated[list[ClassToken] | None, typer.Option(help="repeatable, in one pass")] = None,

@@ -1,7 +1,7 @@
 """`simzss probe`: whether a frozen backbone suits the method, before any text, and which of several suits it best."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,9 +11,10 @@ from rich.table import Table
 
 from simzss.commands.console import make_console
 from simzss.devices import pick_device
-from simzss.diagnostics.probing import PatchesOnly, Probe, ProbeConfig, run_probes
+from simzss.diagnostics.probing import CHANCE, PatchesOnly, Probe, ProbeConfig, run_probes
 from simzss.errors import UserError
 from simzss.evaluation.metrics import Scores
+from simzss.evaluation.report import percent
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.places import check_writable
 from simzss.io.records import write_json
@@ -22,11 +23,11 @@ from simzss.modeling.named_backbones import timm_name
 from simzss.segmentation.protocol import load_protocol
 from simzss.segmentation.segmenter import Segmenter
 
-COLUMNS = {
+PROBE_COLUMNS = {
     "concept loss alone": str(Probe.CONCEPT_ONLY),
     "prototypes": str(Probe.PROTOTYPES),
     "cosine probe": str(Probe.COSINE),
-    "chance": "chance",
+    "chance": CHANCE,
 }
 
 
@@ -46,8 +47,9 @@ class Probed:
 
     @property
     def share(self) -> float:
-        """How much of the cosine probe's mIoU the concept loss alone reaches."""
-        return self.reached / self.scores[Probe.COSINE].miou
+        """How much of the cosine probe's mIoU the concept loss alone reaches; NaN where that reaches nothing."""
+        ceiling = self.scores[Probe.COSINE].miou
+        return self.reached / ceiling if ceiling else float("nan")
 
 
 def probe(  # noqa: PLR0913  # one argument per option
@@ -129,9 +131,16 @@ def parse_options(text: str) -> dict[str, Any]:
 
 def show(found: Sequence[Probed]) -> None:
     """Print the scores, the best backbone first, with the ratio that tells whether the method will work."""
-    table = Table("backbone", "patch", *COLUMNS, "concept loss / probe", title="probes of frozen backbones, mIoU in %")
+    table = Table(
+        "backbone", "patch", *PROBE_COLUMNS, "concept loss / probe", title="probes of frozen backbones, mIoU in %"
+    )
     for probed in found:
-        table.add_row(probed.name, str(probed.patch_size), *_percents(probed), f"{probed.share:.2f}")
+        table.add_row(
+            probed.name,
+            str(probed.patch_size),
+            *(percent(probed.scores[name].miou) for name in PROBE_COLUMNS.values()),
+            f"{probed.share:.2f}",
+        )
     console = make_console()
     console.print(table)
     console.print(
@@ -139,10 +148,6 @@ def show(found: Sequence[Probed]) -> None:
         " backbone does not suit it",
         soft_wrap=True,
     )
-
-
-def _percents(probed: Probed) -> Iterator[str]:
-    return (f"{100 * probed.scores[name].miou:.2f}" for name in COLUMNS.values())
 
 
 def _plain(probed: Probed) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from simzss.demo.pen import Pose
 from simzss.demo.scenes import SIZE, Ground, Item, Scene
 from simzss.demo.stuff import STUFF
 from simzss.demo.things import THINGS
-from simzss.diagnostics.waterbirds import CLASSES, COLUMNS, METADATA, SPLITS
+from simzss.diagnostics.waterbirds import CLASSES, METADATA, METADATA_COLUMNS, SPLITS
 
 LARGE_RADII = (24.0, 30.0)
 """Half the side of a thing's square, in pixels: as the larger half of those in training."""
@@ -100,7 +100,7 @@ def _scene(kind: int, ground: int, rng: np.random.Generator) -> Scene:
 
 def write_table(folder: Path, placed: Sequence[Placed]) -> None:
     """Write what the pictures show, for the reader of Waterbirds."""
-    rows = [COLUMNS]
+    rows = [METADATA_COLUMNS]
     test = str(SPLITS.index("test"))
     rows += [
         (str(number), each.file, str(each.kind), test, str(each.place), each.ground)

@@ -22,7 +22,7 @@ from simzss.io.config import from_mapping
 from simzss.io.files import written_whole
 from simzss.io.records import to_plain
 
-Record = dict[str, Any]
+AuditRecord = dict[str, Any]
 """What `results.json` holds."""
 COVERAGES = (0.5, 0.8, 1.0)
 """Shares of the pixels that are answered, of which the risk is told."""
@@ -32,11 +32,11 @@ AXES = {"vocabulary": "names", "prompts": "templates", "class token": "class_tok
 """What a wording consists of, and the keys of a row."""
 
 
-def as_record(found: Audit, run: EvaluationRun, mentions: MentionCounts | None) -> Record:
+def as_record(found: Audit, run: EvaluationRun, mentions: MentionCounts | None) -> AuditRecord:
     """All numbers of an audit, ready for JSON; `run` is what decided them."""
     first, benchmark = found.rows[0], found.scored.benchmark
     iou = _by_name(benchmark.names, first.histogram.class_iou_at(first.threshold))
-    record: Record = to_plain(run) | {
+    record: AuditRecord = to_plain(run) | {
         "title": benchmark.title,
         "images": len(found.scored.stems),
         "thresholds_chosen_on": None if found.calibrated_on is None else len(found.calibrated_on.stems),
@@ -49,7 +49,7 @@ def as_record(found: Audit, run: EvaluationRun, mentions: MentionCounts | None) 
     return record | ({"mentions": to_plain(scores_by_mentions(iou, mentions))} if mentions else {})
 
 
-def _row(row: Row) -> Record:
+def _row(row: Row) -> AuditRecord:
     wording = row.wording
     names = vocabulary_name(wording.names)
     return {
@@ -67,7 +67,7 @@ def _row(row: Row) -> Record:
     }
 
 
-def _comparison(comparison: Comparison) -> Record:
+def _comparison(comparison: Comparison) -> AuditRecord:
     keys = ("title", "difference", "low", "high", "p")
     return {key: getattr(comparison, key) for key in keys} | {"miou": comparison.second_miou}
 
@@ -76,12 +76,12 @@ def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float | None
     return {name: number_or_none(value) for name, value in zip(names, values, strict=True)}
 
 
-def worded(record: Record) -> list[Record]:
+def worded(record: AuditRecord) -> list[AuditRecord]:
     """The rows without the controls; all, where nothing else was asked for."""
     return [row for row in record["rows"] if row["names"] not in CONTROLS] or record["rows"]
 
 
-def headline(record: Record) -> list[str]:
+def headline(record: AuditRecord) -> list[str]:
     """What an audit says, in a few lines."""
     rows = sorted(worded(record), key=lambda row: row["miou"] or 0.0)
     low, high, first = rows[0], rows[-1], record["rows"][0]
@@ -102,7 +102,7 @@ def headline(record: Record) -> list[str]:
     return lines
 
 
-def one_page(record: Record) -> str:
+def one_page(record: AuditRecord) -> str:
     """The report of one page."""
     model, protocol = record["model"], record["protocol"]
     code = f"simzss {record['code']['simzss']} ({record['code']['source']})"
@@ -114,7 +114,7 @@ def one_page(record: Record) -> str:
     return "\n".join([*lines, *_single_choices(record), *_means(record), *_background(record), *_mentions(record)])
 
 
-def _single_choices(record: Record) -> list[str]:
+def _single_choices(record: AuditRecord) -> list[str]:
     """The leading row, and the rows that differ from it in one choice, with their intervals."""
     compared = {each["title"]: each for each in record["comparisons"]}
     lines = ["## One choice at a time", "", "| words, prompts, token | mIoU | difference, 95 % interval | p |"]
@@ -129,14 +129,14 @@ def _single_choices(record: Record) -> list[str]:
     return [*lines, "", how, ""]
 
 
-def _interval(each: Record | None) -> str:
+def _interval(each: AuditRecord | None) -> str:
     if each is None:
         return "|"
     low, high = (f"{100 * each[key]:+.2f}" for key in ("low", "high"))
     return f"{100 * each['difference']:+.2f} ({low} .. {high}) | {each['p']:.3f}"
 
 
-def _means(record: Record) -> list[str]:
+def _means(record: AuditRecord) -> list[str]:
     """What each choice gives on average over all combinations of the others."""
     lines = ["## On average over the other choices", "", "| choice | mean mIoU, percent |", "|---|---|"]
     for axis, key in AXES.items():
@@ -150,7 +150,7 @@ def _means(record: Record) -> list[str]:
     return [*lines, ""]
 
 
-def _background(record: Record) -> list[str]:
+def _background(record: AuditRecord) -> list[str]:
     """The three rules side by side, vocabulary by vocabulary; without a background the risk alone."""
     first, ruled = record["rows"][0], record["thresholds_chosen_on"] is not None
     own = [row for row in record["rows"] if all(row[key] == first[key] for key in ("templates", "class_token"))]
@@ -171,7 +171,7 @@ def _background(record: Record) -> list[str]:
     return [*lines, "", told, ""]
 
 
-def _mentions(record: Record) -> list[str]:
+def _mentions(record: AuditRecord) -> list[str]:
     if not record["mentions"]:
         return []
     return [
@@ -181,7 +181,7 @@ def _mentions(record: Record) -> list[str]:
     ]
 
 
-def draw_audit(found: Audit, record: Record, path: Path) -> None:
+def draw_audit(found: Audit, record: AuditRecord, path: Path) -> None:
     """MIoU by vocabulary; where there is a background, against the threshold; risk; IoU against mentions."""
     first = found.rows[0].wording
     own = [
@@ -203,7 +203,7 @@ def draw_audit(found: Audit, record: Record, path: Path) -> None:
             figure.savefig(temporary, format="png", dpi=130)
 
 
-def _draw_rows(axes: Axes, record: Record) -> None:
+def _draw_rows(axes: Axes, record: AuditRecord) -> None:
     names = list(dict.fromkeys(row["names"] for row in record["rows"]))
     for token, marker in (("eos", "o"), ("mention", "x")):
         rows = [row for row in record["rows"] if row["class_token"] == token and row["miou"] is not None]

@@ -39,7 +39,7 @@ from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import PreparedImage, Segmenter
 
 COMPONENTS = 8
-GROUPS = 2 * COMPONENTS
+MOST_GROUPS = 2 * COMPONENTS
 """Both ends of every component."""
 FLAT = 1e-9
 """Variance of unit vectors along a component, below which it is rounding and not content."""
@@ -78,7 +78,7 @@ def group_map(
     return segmenter.label_map(image, normalize(centred, dim=-1), ClassEmbeddings(centres, numbers, None))
 
 
-BOTTOM_UP = Extra("groups", GROUPS, group_map)
+BOTTOM_UP = Extra("groups", MOST_GROUPS, group_map)
 """What `simzss evaluate --bottom-up` counts beside the classes."""
 
 
@@ -127,7 +127,7 @@ def image_jaccard(counts: ImageCounts, *, background: bool) -> float:
         counts: Pixels by class and group.
         background: Whether class 0 is what none of the others is.
     """
-    sizes = np.bincount(counts.prediction, counts.pixels, minlength=GROUPS)
+    sizes = np.bincount(counts.prediction, counts.pixels, minlength=MOST_GROUPS)
     best = []
     for segment in np.unique(counts.truth):
         if background and segment == 0:

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simzss.errors import UserError
+from simzss.evaluation.dataset import and_others
 
 METADATA, CLASSES = "metadata.csv", "classes.txt"
-COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
+METADATA_COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
 READ = ("img_filename", "y", "split", "place")
 """Those that are read; copies of the data set may lack the others."""
 SPLITS = ("train", "val", "test")
@@ -59,8 +60,7 @@ def read_split(folder: Path, split: str) -> PlacedTable:
         raise UserError(f"{folder / METADATA}: no image of the split {split!r}; give another --split")
     files = tuple(folder / row["img_filename"] for row in rows)
     if missing := [path for path in files if not path.is_file()]:
-        rest = f" and {len(missing) - 1:,} more are" if len(missing) > 1 else " is"
-        raise UserError(f"{missing[0]}{rest} missing; unpack the data set whole")
+        raise UserError(f"{missing[0]}{and_others(missing)} missing; unpack the data set whole")
     names = _names(folder)
     labels, places = (_numbers(folder, rows, column, len(names)) for column in ("y", "place"))
     return PlacedTable(names, files, labels, places)
@@ -72,7 +72,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in READ if name not in (reader.fieldnames or ())]:
-                raise UserError(f"{path}: no column {missing[0]!r}; expected {', '.join(COLUMNS)}")
+                raise UserError(f"{path}: no column {missing[0]!r}; expected {', '.join(METADATA_COLUMNS)}")
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as a table ({error}); fetch it anew") from error

@@ -18,7 +18,7 @@ from simzss.errors import UserError
 from simzss.evaluation.metrics import Counts
 from simzss.io.files import written_whole
 
-SCHEMA = pa.schema(
+COUNTS_SCHEMA = pa.schema(
     {
         "stem": pa.string(),
         "stamp": pa.string(),
@@ -61,9 +61,9 @@ def total(counts: Iterable[ImageCounts], classes: int, values: int | None = None
 
 def write_shard(path: Path, counts: Sequence[ImageCounts]) -> None:
     """Write the counts of some images."""
-    columns = {name: [getattr(image, name) for image in counts] for name in SCHEMA.names}
+    columns = {name: [getattr(image, name) for image in counts] for name in COUNTS_SCHEMA.names}
     with written_whole(path) as temporary:
-        pq.write_table(pa.table(columns, schema=SCHEMA), temporary, write_page_checksum=True)
+        pq.write_table(pa.table(columns, schema=COUNTS_SCHEMA), temporary, write_page_checksum=True)
 
 
 def read_stamps(path: Path) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ def read_stamps(path: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: If the file is no such shard.
     """
-    columns = _read(path, pa.schema([SCHEMA.field("stem"), SCHEMA.field("stamp")]))
+    columns = _read(path, pa.schema([COUNTS_SCHEMA.field("stem"), COUNTS_SCHEMA.field("stamp")]))
     return list(zip(columns["stem"].to_pylist(), columns["stamp"].to_pylist(), strict=True))
 
 
@@ -82,10 +82,10 @@ def read_shard(path: Path) -> list[ImageCounts]:
     Raises:
         UserError: If the file is no such shard.
     """
-    rows = _read(path, SCHEMA).to_pylist()
+    rows = _read(path, COUNTS_SCHEMA).to_pylist()
     if not all(map(_is_whole, rows)):
         raise UserError(f"{path}: not a shard of counts (its columns do not fit together); delete it and run again")
-    arrays = ({name: np.array(row[name], dtype=np.int64) for name in SCHEMA.names[2:]} for row in rows)
+    arrays = ({name: np.array(row[name], dtype=np.int64) for name in COUNTS_SCHEMA.names[2:]} for row in rows)
     return [ImageCounts(row["stem"], row["stamp"], **columns) for row, columns in zip(rows, arrays, strict=True)]
 
 
@@ -96,7 +96,7 @@ def read_counts(folder: Path) -> Iterator[ImageCounts]:
 
 def _is_whole(row: Mapping[str, Any]) -> bool:
     """Whether all columns are there, of one length and without numbers below zero."""
-    columns = [row[name] for name in SCHEMA.names[2:]]
+    columns = [row[name] for name in COUNTS_SCHEMA.names[2:]]
     if None in row.values() or any(None in column or min(column, default=0) < 0 for column in columns):
         return False
     return len({len(column) for column in columns}) == 1

@@ -2,8 +2,7 @@
 
 Images are decoded to RGB as they are stored. Masks are read as indices (a palette stays a palette: converting it to
 grey or colour destroys the ids). An image with a mask that asks viewers to turn it (EXIF orientation) is refused:
-readers differ in whether they obey, and masks are never turned.  Ground truth is
-never resized.
+readers differ in whether they obey, and masks are never turned. Ground truth is never resized.
 """
 
 import re
@@ -24,8 +23,8 @@ from simzss.evaluation.spec import Benchmark
 from simzss.io.files import read_text
 from simzss.io.images import open_image, orientation_of, to_array, to_rgb
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Unread = TypeVar("Unread")
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,16 @@ def problems_of(benchmark: Benchmark, root: Path, stems: Sequence[str]) -> list[
     found, remedy = [], f"get it with: {benchmark.obtain}"
     for kind, pattern in (("images", benchmark.images), ("masks", benchmark.masks)):
         if missing := missing_files(pattern, root, stems):
-            rest = f" and {len(missing) - 1:,} more {kind} are" if len(missing) > 1 else " is"
-            found.append(f"{benchmark.key}: {missing[0]}{rest} missing; {remedy}")
+            found.append(f"{benchmark.key}: {missing[0]}{and_others(missing, kind)} missing; {remedy}")
     if benchmark.count is not None and len(stems) != benchmark.count:
         found.append(f"{benchmark.key}: {len(stems)} images instead of {benchmark.count} under {root}; {remedy}")
     return found
+
+
+def and_others(things: Sequence[object], kind: str = "") -> str:
+    """What follows the first of some things in a sentence about all: " is", or " and so many more are"."""
+    more = f"{len(things) - 1:,} more {kind}".rstrip()
+    return f" and {more} are" if len(things) > 1 else " is"
 
 
 def missing_files(pattern: str, root: Path, stems: Sequence[str]) -> list[Path]:
@@ -106,9 +110,13 @@ def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:
 
 
 def stamp_of(benchmark: Benchmark, root: Path, stem: str) -> str:
-    """Size and time of the last change of an image and of its mask: other files have others."""
-    files = [(root / pattern.format(stem=stem)).stat() for pattern in (benchmark.images, benchmark.masks)]
-    return " ".join(f"{file.st_size}@{file.st_mtime_ns}" for file in files)
+    """That of an image and of its mask: other files have others."""
+    return stamp_of_files(*(root / pattern.format(stem=stem) for pattern in (benchmark.images, benchmark.masks)))
+
+
+def stamp_of_files(*paths: Path) -> str:
+    """Size and time of the last change of some files."""
+    return " ".join(f"{file.st_size}@{file.st_mtime_ns}" for file in (path.stat() for path in paths))
 
 
 def read_sample(benchmarks: Sequence[Benchmark], root: Path, stem: str) -> Sample:
@@ -169,14 +177,14 @@ def read_mask(path: Path, bits: int) -> Raw:
     return np.asarray(image).astype(np.uint8 if bits == 8 else np.uint16, copy=False)
 
 
-def read_ahead(read: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def read_ahead(read: Callable[[Unread], Read], items: Iterable[Unread], threads: int) -> Iterator[Read]:
     """Apply `read` to items in background threads, a few items ahead of whoever takes the results, in order.
 
     The items themselves come from this thread: what is costly to make is made beside what the threads do with it.
     """
     remaining = iter(items)
     with ThreadPoolExecutor(threads) as pool:
-        pending: deque[Future[Result]] = deque(pool.submit(read, item) for item in islice(remaining, 4 * threads))
+        pending: deque[Future[Read]] = deque(pool.submit(read, item) for item in islice(remaining, 4 * threads))
         try:
             while pending:
                 done = pending.popleft().result()

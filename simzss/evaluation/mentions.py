@@ -21,8 +21,8 @@ from simzss.io.files import written_whole
 
 PER_THOUSAND = 1.0
 """Mentions in a thousand captions from which on a class is mentioned often."""
-GROUPS = ("never", "rarely", "often")
-NAMED = 24
+HOW_OFTEN = ("never", "rarely", "often")
+POINTS_NAMED = 24
 """At most so many points of a plot have their class written beside them: those mentioned most."""
 
 
@@ -37,7 +37,7 @@ class MentionCounts:
     def group(self, name: str) -> str:
         """Whether a class is mentioned never, rarely or often."""
         times = self.times[name]
-        return GROUPS[0] if times == 0 else GROUPS[1 + (1000 * times >= PER_THOUSAND * self.captions)]
+        return HOW_OFTEN[0] if times == 0 else HOW_OFTEN[1 + (1000 * times >= PER_THOUSAND * self.captions)]
 
 
 @configuration
@@ -80,7 +80,7 @@ def count_mentions(table: Path, names: Sequence[str]) -> MentionCounts:
 def by_mentions(iou: Mapping[str, float | None], counts: MentionCounts) -> dict[str, MentionGroup]:
     """The mean IoU of the classes that captions mention never, rarely and often, of those that have one."""
     known = {name: value for name, value in iou.items() if value is not None and name in counts.times}
-    groups = {each: [value for name, value in known.items() if counts.group(name) == each] for each in GROUPS}
+    groups = {each: [value for name, value in known.items() if counts.group(name) == each] for each in HOW_OFTEN}
     return {each: MentionGroup(len(own), mean(own) if own else None) for each, own in groups.items()}
 
 
@@ -110,7 +110,7 @@ def save_plot(iou: Mapping[str, Mapping[str, float | None]], times: Mapping[str,
 
 
 def draw_mentions(
-    axes: Axes, iou: Mapping[str, Mapping[str, float | None]], times: Mapping[str, int], named: int = NAMED
+    axes: Axes, iou: Mapping[str, Mapping[str, float | None]], times: Mapping[str, int], named: int = POINTS_NAMED
 ) -> None:
     """IoU of every class against its mentions, for one or several ways to get it; the last one's points are named.
 

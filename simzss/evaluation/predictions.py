@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Integer
 
 from simzss.errors import UserError
-from simzss.evaluation.dataset import Truth, list_stems, read_labels, read_mask
+from simzss.evaluation.dataset import Truth, and_others, list_stems, read_labels, read_mask, stamp_of_files
 from simzss.evaluation.labels import LabelRule, LabelTable
-from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.spec import Benchmark, is_yaml
 from simzss.evaluation.task import Column, LabelMap, Task
 from simzss.io.config import load_yaml
 from simzss.io.files import file_hash
@@ -27,7 +27,7 @@ from simzss.io.images import open_image
 
 IDS, MASKS = "ids", "masks"
 """What the values of a file may be, beside a rule in a YAML file."""
-SUFFIXES = (".png", ".npy")
+PREDICTION_SUFFIXES = (".png", ".npy")
 PNG_BITS = {"L": 8, "P": 8, "I;16": 16, "I;16B": 16, "I": 16}
 
 Predicted = Integer[np.ndarray, "height width"]
@@ -84,7 +84,7 @@ def find_files(
         own = folder
     if not own.is_dir():
         raise UserError(f"no folder {own}: give --predictions the folder of the label maps")
-    found = sorted(path for path in own.rglob("*") if path.suffix in SUFFIXES)
+    found = sorted(path for path in own.rglob("*") if path.suffix in PREDICTION_SUFFIXES)
     by_stem: dict[str, Path] = {}
     for path in found:
         stem = path.relative_to(own).with_suffix("").as_posix()
@@ -92,13 +92,11 @@ def find_files(
             raise UserError(f"{path} and {by_stem[stem].name} are both there; keep one label map per image")
         by_stem[stem] = path
     if missing := [stem for stem in stems if stem not in by_stem]:
-        rest = f" and {len(missing) - 1:,} more are" if len(missing) > 1 else " is"
-        raise UserError(
-            f"{own / missing[0]}.png (or .npy){rest} missing; {benchmark.key} needs {len(stems):,} label maps"
-        )
+        subject = f"{own / missing[0]}.png (or .npy){and_others(missing)}"
+        raise UserError(f"{subject} missing; {benchmark.key} needs {len(stems):,} label maps")
     if foreign := sorted(by_stem.keys() - set(listed)):
-        rest = f" and {len(foreign) - 1:,} more are" if len(foreign) > 1 else " is"
-        raise UserError(f"{by_stem[foreign[0]]}{rest} of no image of {benchmark.key}; move it elsewhere")
+        subject = f"{by_stem[foreign[0]]}{and_others(foreign)}"
+        raise UserError(f"{subject} of no image of {benchmark.key}; move it elsewhere")
     return {stem: by_stem[stem] for stem in stems}
 
 
@@ -112,7 +110,7 @@ def table_of(values: str, benchmark: Benchmark) -> LabelTable | None:
         return None
     if values == MASKS:
         return benchmark.table
-    if not _is_table(values):
+    if not is_yaml(values):
         raise UserError(f"prediction ids {values!r}: choose {IDS}, {MASKS} or a YAML file")
     return LabelTable.of(load_yaml(LabelRule, Path(values)), len(benchmark.names), f"{values} for {benchmark.key}")
 
@@ -123,11 +121,7 @@ def table_hash(values: str) -> str | None:
     Raises:
         UserError: If it cannot be read.
     """
-    return file_hash(Path(values))[:16] if _is_table(values) else None
-
-
-def _is_table(values: str) -> bool:
-    return values.endswith((".yaml", ".yml"))
+    return file_hash(Path(values))[:16] if is_yaml(values) else None
 
 
 def _read(
@@ -190,6 +184,5 @@ def _label_maps(read: Iterable[PredictedTruth]) -> Iterator[tuple[PredictedTruth
 
 
 def _stamp(files: dict[str, dict[str, Path]], benchmark: Benchmark, root: Path, stem: str) -> str:
-    """Size and time of the last change of mask and label map."""
-    paths = (root / benchmark.masks.format(stem=stem), files[benchmark.key][stem])
-    return " ".join(f"{file.st_size}@{file.st_mtime_ns}" for file in (path.stat() for path in paths))
+    """That of mask and label map."""
+    return stamp_of_files(root / benchmark.masks.format(stem=stem), files[benchmark.key][stem])

@@ -24,7 +24,7 @@ from simzss.evaluation.results import (
     ScoredModel,
     ScorerSettings,
 )
-from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.spec import Benchmark, is_yaml
 from simzss.evaluation.vocabularies import words_of
 from simzss.evaluation.wordings import Wording, vocabulary_name
 from simzss.io.records import load_json, to_plain, write_json
@@ -73,8 +73,7 @@ def settings_of(
 
 def _words_hash(benchmark: Benchmark, names: str) -> str:
     """That of a file's words; those of the package stand in the hashes of its code and of the benchmark already."""
-    own = names.endswith((".yaml", ".yml"))
-    return _hash(repr(words_of(benchmark, names)).encode()) if own else PACKAGED
+    return _hash(repr(words_of(benchmark, names)).encode()) if is_yaml(names) else PACKAGED
 
 
 def spec_hash(benchmark: Benchmark) -> str:

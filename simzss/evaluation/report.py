@@ -18,7 +18,7 @@ from simzss.segmentation.protocol import BackgroundRule, SegmentationProtocol
 
 REPORT = "report.md"
 
-COLUMNS = {
+BENCHMARK_HEADINGS = {
     "voc20": "VOC20",
     "context59": "Context59",
     "coco_stuff": "Stuff",
@@ -116,7 +116,7 @@ def _published_table(results: EvaluationResults) -> list[str]:
     own = {key: percent(each.miou) + ("†" if each.limited else "") for key, each in results.benchmarks.items()}
     rows = [_row("**this run**", "", _pamr(results.protocol), own, "")]
     rows += [_published_row(row) for row in published_rows()]
-    head = [_row("", "learnt from", "PAMR", COLUMNS, ""), "|---|---|---|" + "---|" * len(COLUMNS)]
+    head = [_row("", "learnt from", "PAMR", BENCHMARK_HEADINGS, ""), "|---|---|---|" + "---|" * len(BENCHMARK_HEADINGS)]
     said = "`?`: not read by us. Only the first row was measured here; the others were read here:"
     sources = [f"- {row.method}: {row.source}" for row in published_rows()]
     return ["## mIoU, percent", "", *head, *rows, "", said, "", *sources, ""]
@@ -143,7 +143,11 @@ def _published_row(row: Published) -> str:
 
 
 def _row(title: str, learnt_from: str, pamr: str, cells: Mapping[str, str], missing: str) -> str:
-    return f"| {title} | {learnt_from} | {pamr} | " + " | ".join(cells.get(key, missing) for key in COLUMNS) + " |"
+    return (
+        f"| {title} | {learnt_from} | {pamr} | "
+        + " | ".join(cells.get(key, missing) for key in BENCHMARK_HEADINGS)
+        + " |"
+    )
 
 
 def shown_scores(results: EvaluationResults) -> list[tuple[str, str]]:

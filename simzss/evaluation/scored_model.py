@@ -12,7 +12,7 @@ from simzss.model import AlignedModel, load_model
 from simzss.model_folder import WEIGHTS
 from simzss.segmentation.segmenter import PatchTextModel
 
-SETTINGS = (".yaml", ".yml", ".json", ".txt")
+SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".txt")
 """How the files end that tell what tensors do not."""
 
 
@@ -70,4 +70,4 @@ def _settings_of(argument: str) -> list[Path]:
     """The files of settings that a plug-in is given: one, or those of a folder."""
     given = Path(argument)
     found = sorted(given.iterdir()) if argument and given.is_dir() else [given]
-    return [path for path in found if path.suffix in SETTINGS and path.is_file()]
+    return [path for path in found if path.suffix in SETTINGS_SUFFIXES and path.is_file()]

@@ -79,6 +79,11 @@ class Benchmark:
         return (self.images, self.split) == (other.images, other.split)
 
 
+def is_yaml(name: str | Path) -> bool:
+    """Whether a name is that of a YAML file of one's own, not of something in the package."""
+    return str(name).endswith((".yaml", ".yml"))
+
+
 def load_benchmark(name: str | Path) -> Benchmark:
     """One of the packaged ones by its key, or any other by the path of its YAML file.
 
@@ -88,7 +93,7 @@ def load_benchmark(name: str | Path) -> Benchmark:
     known = (*EIGHT, *FURTHER)
     if str(name) in known:
         path = packaged_benchmark(str(name))
-    elif Path(name).suffix in {".yaml", ".yml"}:
+    elif is_yaml(name):
         path = Path(name)
     else:
         raise UserError(f"no benchmark {str(name)!r}; choose among {', '.join(known)}, or give the path of a YAML file")

@@ -24,7 +24,7 @@ import yaml
 
 from simzss.benchmarks import EIGHT
 from simzss.errors import UserError
-from simzss.evaluation.spec import STANDARD, Benchmark, load_benchmark
+from simzss.evaluation.spec import STANDARD, Benchmark, is_yaml, load_benchmark
 from simzss.io.files import read_text
 
 ADDED = ("synonyms", "hypernyms")
@@ -52,7 +52,7 @@ def words_of(benchmark: Benchmark, vocabulary: str) -> Words:
         UserError: If no benchmark has such a vocabulary, or a file does not fit the classes.
     """
     standard = Words(tuple((name,) for name in benchmark.names))
-    if vocabulary.endswith((".yaml", ".yml")):
+    if is_yaml(vocabulary):
         return _from_file(benchmark, Path(vocabulary))
     if vocabulary in ADDED:
         return _added(standard, wordnet()[vocabulary])
@@ -66,7 +66,8 @@ def words_of(benchmark: Benchmark, vocabulary: str) -> Words:
     if vocabulary == NONSENSE:
         return _nonsense(benchmark)
     if vocabulary not in known_vocabularies([benchmark]):
-        raise UserError(f"no benchmark has class names {vocabulary!r}; choose among {_choices([benchmark])}")
+        known = ", ".join(sorted(known_vocabularies([benchmark])))
+        raise UserError(f"no benchmark has class names {vocabulary!r}; choose among {known}, or give a YAML file")
     return Words(benchmark.words(vocabulary))
 
 
@@ -76,25 +77,19 @@ def renames(benchmark: Benchmark, vocabulary: str) -> bool:
 
 
 def check_vocabulary(benchmarks: Sequence[Benchmark], vocabulary: str) -> None:
-    """Refuse a vocabulary that neither the packaged benchmarks nor these have, or a file that fits one of them not.
+    """Refuse a vocabulary that one of these benchmarks cannot be put into.
 
     Raises:
-        UserError: If so.
+        UserError: If so, as `words_of` says it.
     """
     for benchmark in benchmarks:
         words_of(benchmark, vocabulary)
-    if not vocabulary.endswith((".yaml", ".yml")) and vocabulary not in known_vocabularies(benchmarks):
-        raise UserError(f"no benchmark has class names {vocabulary!r}; choose among {_choices(benchmarks)}")
 
 
 def known_vocabularies(benchmarks: Sequence[Benchmark]) -> set[str]:
     """The names of all vocabularies of the packaged benchmarks and of these."""
     every = [*benchmarks, *map(load_benchmark, EIGHT)]
     return {STANDARD, *MADE}.union(*(benchmark.variants for benchmark in every))
-
-
-def _choices(benchmarks: Sequence[Benchmark]) -> str:
-    return f"{', '.join(sorted(known_vocabularies(benchmarks)))}, or give a YAML file"
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from simzss.errors import UserError
-from simzss.evaluation.spec import Benchmark
+from simzss.evaluation.spec import Benchmark, is_yaml
 from simzss.evaluation.vocabularies import words_of
 from simzss.segmentation.background import queries_of
 from simzss.segmentation.label_map import ClassEmbeddings
@@ -62,7 +62,7 @@ def name_of(wording: Wording) -> str:
 
 def vocabulary_name(names: str) -> str:
     """What a vocabulary is called: of a file its stem."""
-    return Path(names).stem if names.endswith((".yaml", ".yml")) else names
+    return Path(names).stem if is_yaml(names) else names
 
 
 @torch.no_grad()

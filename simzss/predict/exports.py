@@ -8,14 +8,14 @@ from pycocotools import mask as rle
 
 from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
-from simzss.segmentation.render import LabelMap
+from simzss.segmentation.render import ClassIds
 
 if TYPE_CHECKING:
     import supervision
 
 
 def coco_annotations(
-    labels: LabelMap, scores: Mapping[str, float], classes: Sequence[str], image_id: int
+    labels: ClassIds, scores: Mapping[str, float], classes: Sequence[str], image_id: int
 ) -> list[dict[str, Any]]:
     """One annotation per class that occurs, as `COCO.loadRes` of pycocotools reads them.
 
@@ -47,7 +47,7 @@ def with_box(annotation: dict[str, Any]) -> dict[str, Any]:
     return {**annotation, "area": int(rle.area(mask)), "bbox": [float(edge) for edge in rle.toBbox(mask)]}
 
 
-def detections(labels: LabelMap, scores: Mapping[str, float], classes: Sequence[str]) -> "supervision.Detections":
+def detections(labels: ClassIds, scores: Mapping[str, float], classes: Sequence[str]) -> "supervision.Detections":
     """One mask per class that occurs, largest label last; names are in `data["class_name"]`.
 
     Raises:
@@ -70,6 +70,6 @@ def detections(labels: LabelMap, scores: Mapping[str, float], classes: Sequence[
     )
 
 
-def _occurring(labels: LabelMap, classes: Sequence[str]) -> list[tuple[int, str]]:
+def _occurring(labels: ClassIds, classes: Sequence[str]) -> list[tuple[int, str]]:
     """Label and name of the classes that cover a pixel, without the background."""
     return [(int(index), classes[index]) for index in np.unique(labels) if classes[index] != BACKGROUND]

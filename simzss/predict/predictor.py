@@ -36,9 +36,9 @@ from simzss.segmentation.segmenter import PreparedImage, Segmenter
 
 WORD_LISTS_KEPT = 64
 """Lists of words whose embeddings are kept: some kilobytes a word."""
-BATCH_SIZE = {"cpu": 4}
+WINDOWS_AT_ONCE = {"cpu": 4}
 """Windows at once by kind of device: a processor's cache holds few."""
-BATCH_SIZE_ELSEWHERE = 32
+WINDOWS_ELSEWHERE = 32
 
 Background = str | Sequence[str] | float | int | None
 
@@ -72,7 +72,7 @@ def load(
         raise UserError(f"precision {precision!r} is none of {', '.join(Precision)}")
     settings = load_protocol(protocol) if isinstance(protocol, str | Path) else protocol
     place = pick_device(device)
-    windows = batch_size or BATCH_SIZE.get(place.type, BATCH_SIZE_ELSEWHERE)
+    windows = batch_size or WINDOWS_AT_ONCE.get(place.type, WINDOWS_ELSEWHERE)
     aligned = load_model(find_model(model, download=download), download=download).to(place)
     settings = settings or stated_protocol(aligned.protocol)
     return Predictor(aligned, Segmenter(aligned, settings, windows, Precision(precision).is_half(place)))

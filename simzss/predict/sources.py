@@ -12,7 +12,7 @@ from pathlib import Path
 from simzss.errors import UserError
 from simzss.io.images import IMAGE_SUFFIXES
 from simzss.io.places import check_name
-from simzss.predict.video import FORMATS
+from simzss.predict.video import VIDEO_FORMATS
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Source:
     @property
     def is_video(self) -> bool:
         """Whether it has frames, going by its suffix."""
-        return self.path.suffix.lower() in FORMATS
+        return self.path.suffix.lower() in VIDEO_FORMATS
 
     @property
     def stamp(self) -> str:
@@ -73,7 +73,7 @@ def _known(root: Path, paths: Iterable[Path]) -> Iterator[Source]:
     for path in sorted(paths):
         inside = path.relative_to(root)
         hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() in IMAGE_SUFFIXES | FORMATS.keys() and path.is_file() and not hidden:
+        if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_FORMATS.keys() and path.is_file() and not hidden:
             yield Source(path, inside.with_suffix(""))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import av.container
 
 Frame = UInt8[np.ndarray, "height width 3"]
-FORMATS = {
+VIDEO_FORMATS = {
     ".mp4": "mov", ".m4v": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".mpg": "mpeg",
     ".mpeg": "mpeg",
 }  # fmt: skip
@@ -119,7 +119,7 @@ def _opened(path: Path) -> "av.container.InputContainer":
     import av  # noqa: PLC0415  # an extra
 
     try:
-        container = av.open(str(path), format=FORMATS[path.suffix.lower()])
+        container = av.open(str(path), format=VIDEO_FORMATS[path.suffix.lower()])
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"cannot read the video {path}: {error.strerror}; fetch it anew") from error
     if not container.streams.video:

@@ -27,7 +27,7 @@ OPACITY = 0.62
 
 Colour = tuple[int, int, int]
 Photograph = UInt8[np.ndarray, "height width 3"]
-LabelMap = Int[np.ndarray, "height width"]
+ClassIds = Int[np.ndarray, "height width"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Panel:
     """A label map and what it is."""
 
     title: str
-    labels: LabelMap
+    labels: ClassIds
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def draw(
     return canvas
 
 
-def overlay(image: Photograph, labels: LabelMap, colours: Mapping[int, Colour], opacity: float = OPACITY) -> Photograph:
+def overlay(image: Photograph, labels: ClassIds, colours: Mapping[int, Colour], opacity: float = OPACITY) -> Photograph:
     """Lay the colours of the classes over a photograph, with a dark line between neighbours."""
     flat = np.empty_like(image)
     flat[:] = GREY
@@ -77,7 +77,7 @@ def overlay(image: Photograph, labels: LabelMap, colours: Mapping[int, Colour], 
     return mixed
 
 
-def edges(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
+def edges(labels: ClassIds) -> Bool[np.ndarray, "height width"]:
     """Pixels whose right or lower neighbour is of another class."""
     line = np.zeros(labels.shape, dtype=bool)
     line[:, :-1] |= labels[:, :-1] != labels[:, 1:]
@@ -145,7 +145,7 @@ def _draw_titles(canvas: Image.Image, titles: Sequence[str], left: int, cell: in
 
 
 def save_label_map(
-    labels: LabelMap, path: Path, colours: Sequence[Colour] = (), note: Mapping[str, str] | None = None
+    labels: ClassIds, path: Path, colours: Sequence[Colour] = (), note: Mapping[str, str] | None = None
 ) -> None:
     """Write class ids as a PNG of 8 bits whose palette shows them in colours.
 

@@ -28,7 +28,7 @@ def a_result(height: int = 40, width: int = 80) -> Segmentation:
 
 
 def test_every_class_has_a_mask_a_colour_and_its_area(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "LONGEST_SIDE", 40)
+    monkeypatch.setattr(view, "LONGEST_SIDE_SHOWN", 40)
     shown = view_of(a_result(), 0.5)
     assert shown.image.size == (40, 20)
     assert [name for _, name in shown.masks] == ["cat 25.0 %", "dog 0.0 %", "sky 75.0 %"] == list(shown.colours)

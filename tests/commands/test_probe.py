@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from simzss import cli
 from simzss.errors import UserError
-from tests.coloured import write_benchmark
+from tests.coloured import SIDE, write_benchmark
 
 TINY = '{"embed_dim": 16, "depth": 1, "num_heads": 2, "img_size": 64}'
 BACKBONE = ["--backbone", "vit_tiny_patch16_224", "--weights", "random", "--options"]
@@ -69,3 +70,26 @@ def test_options_that_are_no_json_object_are_told(tmp_path: Path, options: str) 
     benchmark = write_benchmark(tmp_path / "fields", count=2)
     with pytest.raises(UserError, match="is no JSON"):
         probe(benchmark, *BACKBONE, options)
+
+
+def relabel(benchmark: Path, learned: int, scored: int) -> None:
+    """Give either of two pictures one label."""
+    for number, label in enumerate((learned, scored)):
+        Image.new("L", (SIDE, SIDE), label).save(benchmark.parent / "masks" / f"{number}.png")
+
+
+def test_a_ceiling_of_nothing_has_no_share(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was learned from has other classes than what is scored, so that all probes are wrong everywhere."""
+    benchmark, output = write_benchmark(tmp_path / "fields", count=2), tmp_path / "scores.json"
+    relabel(benchmark, 0, 1)
+    probe(benchmark, *BACKBONE, TINY, "--steps", "5", "--output", str(output))
+    assert "reaches nan of the cosine probe" in capsys.readouterr().out
+    (found,) = json.loads(output.read_text())
+    assert found["scores"]["prototypes"]["miou"] == 0.0
+
+
+def test_images_to_score_without_labels_are_told(tmp_path: Path) -> None:
+    benchmark = write_benchmark(tmp_path / "fields", count=2)
+    relabel(benchmark, 0, 255)
+    with pytest.raises(UserError, match="fields: no pixel that a probe is scored on is labelled: give other images"):
+        probe(benchmark, *BACKBONE, TINY, "--steps", "5")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from simzss.cli import run
 from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
-from simzss.diagnostics.waterbirds import COLUMNS, is_placed
+from simzss.diagnostics.waterbirds import METADATA_COLUMNS, is_placed
 from simzss.errors import UserError
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from tests.diagnostics.test_classification import LEVELS, NAMES, Photometer
@@ -32,7 +32,7 @@ def write(folder: Path, rows: Sequence[tuple[object, ...]], levels: Sequence[int
         path = folder / str(row[1])
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 30), (level,) * 3).save(path)
-    lines = [",".join(map(str, row)) for row in [COLUMNS, *rows]]
+    lines = [",".join(map(str, row)) for row in [METADATA_COLUMNS, *rows]]
     (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
     return folder
 

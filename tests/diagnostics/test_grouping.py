@@ -12,7 +12,7 @@ from torch import Tensor
 from simzss.diagnostics.grouping import (
     BOTTOM_UP,
     COMPONENTS,
-    GROUPS,
+    MOST_GROUPS,
     Grouping,
     centres_of,
     evaluate_groups,
@@ -81,7 +81,7 @@ def test_groups_are_those_of_plain_loops(seed: int, side: int) -> None:
     image, features = embed(segmenter, pixels)
     found = partition(group_map(segmenter, image, features).numpy())
     assert found == {frozenset(group) for group in by_loops(features.flatten(0, 2).numpy())}
-    assert COMPONENTS < len(found) <= GROUPS
+    assert COMPONENTS < len(found) <= MOST_GROUPS
 
 
 def test_windows_are_grouped_together_and_pixels_are_those_of_class_scores() -> None:
@@ -143,20 +143,20 @@ def test_the_sign_of_a_component_does_not_matter(monkeypatch: pytest.MonkeyPatch
 def test_jaccard_is_that_of_sets_of_pixels() -> None:
     rng = np.random.default_rng(0)
     for background in (False, True):
-        truth, groups = rng.integers(-1, 4, (9, 11)), rng.integers(0, GROUPS, (9, 11))
-        matrix = contingency(torch.from_numpy(groups), torch.from_numpy(truth), 4, GROUPS)
+        truth, groups = rng.integers(-1, 4, (9, 11)), rng.integers(0, MOST_GROUPS, (9, 11))
+        matrix = contingency(torch.from_numpy(groups), torch.from_numpy(truth), 4, MOST_GROUPS)
         pixels = {(y, x) for y in range(9) for x in range(11) if truth[y, x] != IGNORE}
         best = []
         for segment in range(1 if background else 0, 4):
             own = {p for p in pixels if truth[p] == segment}
-            parts = [{p for p in pixels if groups[p] == group} for group in range(GROUPS)]
+            parts = [{p for p in pixels if groups[p] == group} for group in range(MOST_GROUPS)]
             best.append(max(len(own & part) / len(own | part) for part in parts))
         found = image_jaccard(ImageCounts.of_matrix("x", matrix.numpy()), background=background)
         assert found == pytest.approx(sum(best) / len(best), abs=1e-12)
 
 
 def test_images_count_alike_and_those_without_segments_not_at_all() -> None:
-    whole = ImageCounts.of_matrix("all", np.eye(3, GROUPS, dtype=np.int64) * 5)
+    whole = ImageCounts.of_matrix("all", np.eye(3, MOST_GROUPS, dtype=np.int64) * 5)
     half = ImageCounts.of_matrix("half", np.full((3, 2), [[0], [7], [0]]))
     none = ImageCounts.of_matrix("none", np.full((1, 2), 4))
     found = Grouping.of_counts([whole, half, none], background=True)

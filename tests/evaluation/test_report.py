@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from simzss.benchmarks import EIGHT
-from simzss.evaluation.report import COLUMNS, markdown, published_rows, write_results
+from simzss.evaluation.report import BENCHMARK_HEADINGS, markdown, published_rows, write_results
 from simzss.evaluation.results import EvaluationResults, load_results, results_of, with_earlier
 from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import BenchmarkResult
@@ -28,7 +28,7 @@ def results() -> EvaluationResults:
 
 
 def test_columns_are_the_eight_in_the_usual_order() -> None:
-    assert tuple(COLUMNS) == EIGHT
+    assert tuple(BENCHMARK_HEADINGS) == EIGHT
 
 
 def test_scores_stand_beside_published_rows_and_unknown_ones_stay_unknown() -> None:
