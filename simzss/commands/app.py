@@ -4,24 +4,23 @@ from typing import Annotated
 
 import typer
 
+from simzss.commands.options import DeviceName, Download, OwnProtocol, SavedName
 from simzss.devices import Precision
 from simzss.errors import UserError
 from simzss.predict.predictor import load
 
 
 def app(  # noqa: PLR0913  # one argument per option
-    checkpoint: Annotated[str, typer.Argument(help="folder of a saved model; with --download its name on the hub")],
+    checkpoint: SavedName,
     *,
     host: Annotated[str, typer.Option(help="address to serve at; 0.0.0.0 for all of this machine's")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to serve at")] = 7860,
     max_megapixels: Annotated[int, typer.Option(min=1, max=100, help="of a photograph")] = 20,
     max_megabytes: Annotated[int, typer.Option(min=1, help="of an upload")] = 20,
-    protocol: Annotated[
-        str | None, typer.Option(help="a protocol's name, or a YAML file  [default: what the model states, or simzss]")
-    ] = None,
+    protocol: OwnProtocol = None,
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.AUTOMATIC,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
-    download: Annotated[bool, typer.Option("--download", help="fetch the model from the Hugging Face hub")] = False,
+    device: DeviceName = "",
+    download: Download = False,
 ) -> None:
     """Serve a page: drop a photograph, type words, see where they are.
 

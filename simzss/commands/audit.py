@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from simzss.commands.console import make_console
+from simzss.commands.console import say
+from simzss.commands.options import DeviceName, ProtocolName
 from simzss.commands.progress import watch_images
 from simzss.devices import Precision, pick_device
 from simzss.diagnostics.audit import Audit, Images, audit
@@ -41,7 +42,7 @@ def audit_model(  # noqa: PLR0913  # one argument per option
     training: Annotated[
         str | None, typer.Option(help="a benchmark (YAML file) to choose thresholds on, instead of a split")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
+    protocol: ProtocolName = "tcl",
     vocabulary: Annotated[
         list[str] | None, typer.Option(help="repeatable, the first leads  [default: the protocol's and all there are]")
     ] = None,
@@ -51,7 +52,7 @@ def audit_model(  # noqa: PLR0913  # one argument per option
     limit: Annotated[int | None, typer.Option(min=1, help="images of either kind, evenly spread")] = None,
     output: Annotated[Path, typer.Option(help="folder for report.md, audit.png and results.json")],
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.FLOAT32,
-    device: Annotated[str, typer.Option(help="cpu, cuda ...  [default: cuda where there is one]")] = "",
+    device: DeviceName = "",
 ) -> None:
     """Score a model under every combination of word list, prompts, class token and background rule, in one pass.
 
@@ -89,11 +90,7 @@ def _write(found: Audit, record: dict[str, object], output: Path) -> None:
         write_json(output / "results.json", record)
         write_atomically(output / "report.md", one_page(record))
         draw_audit(found, record, output / "audit.png")
-    console = make_console()
-    for line in headline(record):
-        console.print(line, soft_wrap=True)
-    for name in AUDIT_FILES:
-        console.print(f"wrote {output / name}", soft_wrap=True)
+    say(*headline(record), *(f"wrote {output / name}" for name in AUDIT_FILES))
 
 
 def _vocabularies(benchmark: Benchmark, leading: str) -> list[str]:

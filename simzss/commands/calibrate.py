@@ -8,7 +8,8 @@ import matplotlib as mpl
 import typer
 from matplotlib.figure import Figure
 
-from simzss.commands.console import make_console
+from simzss.commands.console import say
+from simzss.commands.options import DeviceName, ProtocolName
 from simzss.devices import pick_device
 from simzss.diagnostics.calibration import ScoreHistogram, gather_scores
 from simzss.evaluation.dataset import list_stems
@@ -32,10 +33,10 @@ def calibrate(  # one argument per option
     split: Annotated[
         str | None, typer.Option(help="file below the data root with the stems of a training split, one a line")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
+    protocol: ProtocolName = "tcl",
     limit: Annotated[int | None, typer.Option(min=1, help="images, evenly spread")] = None,
     output: Annotated[Path, typer.Option(help="the file for `simzss evaluate --calibration`; a plot goes beside it")],
-    device: Annotated[str, typer.Option(help="cpu, cuda ...  [default: cuda where there is one]")] = "",
+    device: DeviceName = "",
 ) -> None:
     """Choose the background threshold on a training split, and say what can be said without any threshold.
 
@@ -67,14 +68,12 @@ def calibrate(  # one argument per option
     )
     write_json(output, calibration)
     draw_curves(histogram, picture)
-    console = make_console()
-    console.print(
+    say(
         f"{chosen.key}, {len(stems):,} images: threshold {threshold:g}, mIoU {100 * miou:.2f} % there;"
         f" any named class against background, area under the ROC {100 * histogram.auroc():.1f} %",
-        soft_wrap=True,
+        f"wrote {output}",
+        f"wrote {picture}",
     )
-    for path in (output, picture):
-        console.print(f"wrote {path}", soft_wrap=True)
 
 
 def draw_curves(histogram: ScoreHistogram, path: Path) -> None:

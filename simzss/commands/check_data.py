@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from simzss.benchmarks import EIGHT
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
 from simzss.commands.progress import PROBLEMS_SHOWN, watch_images
 from simzss.errors import UserError
 from simzss.evaluation.check import Finding, inspect, read_everything
@@ -31,11 +31,9 @@ def data_check(
     for finding in findings:
         state = "ready" if not finding.problems else f"{len(finding.problems)} problem(s)"
         table.add_row(finding.benchmark.title, f"{finding.images:,} of {finding.benchmark.count or 'any'}", state)
-    console = make_console()
-    console.print(table)
+    make_console().print(table)
     for finding in findings:
-        for problem in finding.problems[:PROBLEMS_SHOWN]:
-            console.print(problem, soft_wrap=True)
+        say(*finding.problems[:PROBLEMS_SHOWN])
     if broken := [finding.benchmark.key for finding in findings if finding.problems]:
         raise UserError(f"{len(broken)} of {len(findings)} benchmarks are not ready: {', '.join(broken)}")
 

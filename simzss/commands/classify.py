@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from simzss.commands.console import make_console
+from simzss.commands.console import say
+from simzss.commands.options import DeviceName
 from simzss.devices import pick_device
 from simzss.diagnostics.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
 from simzss.diagnostics.classification import (
@@ -44,7 +45,7 @@ def classify(  # noqa: PLR0913  # one argument per option
     size: Annotated[
         int, typer.Option(min=1, max=LONGEST_SIDE, help="pixels of an image's side, a multiple of the patch")
     ] = 224,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+    device: DeviceName = "",
     json: Annotated[Path | None, typer.Option(help="write the result to this file")] = None,
     download: Annotated[bool, typer.Option("--download", help="fetch the data set from the Hugging Face hub")] = False,
 ) -> None:
@@ -83,7 +84,7 @@ def _show(data: str, classes: int, accuracy: Accuracy, apart: BackgroundAccuracy
         for name, part in (("matching", apart.matching), ("mismatching", apart.mismatching)):
             lines.append(f"{name} background: {part.images:,} images, top-1 {100 * part.top1:.2f} %")
         lines.append(f"drop: {100 * apart.drop:.2f} points")
-    make_console().print("\n".join(lines), soft_wrap=True)
+    say(*lines)
 
 
 def _by_background(apart: BackgroundAccuracy | None) -> dict[str, Any]:

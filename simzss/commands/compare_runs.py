@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
 from simzss.demo.methods_table import Demo, is_demo, methods_table, read_demo, rows_of, to_markdown, worlds_that_differ
 from simzss.errors import UserError
 from simzss.evaluation.bootstrap import LEVEL
@@ -59,16 +59,13 @@ def compare(
 
 
 def _compare_demos(demos: Sequence[Demo], json: Path | None, markdown: Path | None) -> None:
-    console = make_console()
-    for difference in worlds_that_differ(demos):
-        console.print(f"not the same everywhere: {difference}", soft_wrap=True)
-    console.print(methods_table(demos))
+    say(*(f"not the same everywhere: {difference}" for difference in worlds_that_differ(demos)))
+    make_console().print(methods_table(demos))
     if json:
         write_json(json, {"rows": rows_of(demos)})
     if markdown:
         write_atomically(markdown, to_markdown(demos))
-    for path in filter(None, (json, markdown)):
-        console.print(f"wrote {path}", soft_wrap=True)
+    say(*(f"wrote {path}" for path in (json, markdown) if path))
 
 
 def _compare_evaluations(folders: Sequence[Path], classes: int, json: Path | None) -> list[Comparison]:
@@ -76,15 +73,14 @@ def _compare_evaluations(folders: Sequence[Path], classes: int, json: Path | Non
     comparisons = compare_runs(first, *others) if others else compare_wordings(first)
     console = make_console()
     for other in others:
-        for difference in settings_that_differ(first, other):
-            console.print(f"other settings, too: {difference}", soft_wrap=True)
+        say(*(f"other settings, too: {difference}" for difference in settings_that_differ(first, other)))
     console.print(_summary(comparisons, str(first.folder) if others else "the leading wording"))
     for comparison in comparisons if classes and len(others) == 1 else []:
         console.print(_classes(comparison, classes))
     if json:
         keys = dict.fromkeys(each.key for each in comparisons)
         write_json(json, {key: {each.title: each for each in comparisons if each.key == key} for key in keys})
-        console.print(f"wrote {json}", soft_wrap=True)
+        say(f"wrote {json}")
     return comparisons
 
 
@@ -101,7 +97,7 @@ def _show_mentions(comparisons: Sequence[Comparison], concepts: Path, plot: Path
         console.print(table)
         if plot and comparison is comparisons[-1]:
             save_plot({"first": pair[0], comparison.title: pair[1]}, counts.times, comparison.key, plot)
-            console.print(f"wrote {plot}", soft_wrap=True)
+            say(f"wrote {plot}")
 
 
 def _summary(comparisons: Sequence[Comparison], first: str) -> Table:

@@ -10,3 +10,9 @@ from rich.console import Console
 def make_console(*, stderr: bool = False) -> Console:
     """A terminal without markup."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def say(*lines: str, stderr: bool = False) -> None:
+    """Print lines, each in one piece: a path that was broken in two could not be copied."""
+    for line in lines:
+        make_console(stderr=stderr).print(line, soft_wrap=True)

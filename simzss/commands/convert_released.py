@@ -7,7 +7,7 @@ import typer
 from safetensors.torch import save_file
 from torch import Tensor
 
-from simzss.commands.console import make_console
+from simzss.commands.console import say
 from simzss.errors import UserError
 from simzss.io.files import written_whole
 from simzss.io.places import check_writable
@@ -42,7 +42,7 @@ def convert(
         _convert_model(tensors, released, output)
         left_out = [name for name in LEFT_OUT if name in tensors]
         told = f"{len(tensors) - len(left_out)} tensors, left out {', '.join(left_out) or 'none'}"
-    make_console().print(f"{output}: {told}", soft_wrap=True)
+    say(f"{output}: {told}")
 
 
 def _convert_model(tensors: dict[str, Tensor], released: Path, output: Path) -> None:

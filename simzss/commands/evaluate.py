@@ -12,6 +12,7 @@ import torch
 import typer
 
 from simzss.benchmarks import EIGHT
+from simzss.commands.options import DeviceName, ProtocolName
 from simzss.commands.progress import watch_images
 from simzss.commands.score_table import print_scores
 from simzss.devices import Precision, pick_device
@@ -58,7 +59,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     prediction_ids: Annotated[
         str, typer.Option(help="what their values are: ids, masks (as the benchmark's masks), or a YAML file")
     ] = IDS,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = TCL,
+    protocol: ProtocolName = TCL,
     vocabulary: Annotated[
         list[str] | None,
         typer.Option(help=f"class names: {', '.join(USUAL_VOCABULARIES)}, a YAML file; repeatable, in one pass"),
@@ -77,7 +78,7 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     output: Annotated[Path, typer.Option(help="folder for the results; an interrupted run in it continues")],
     overlays: Annotated[int, typer.Option(min=0, help="images per benchmark to draw")] = 0,
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.FLOAT32,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+    device: DeviceName = "",
     windows_at_once: Annotated[int, typer.Option(min=1, help="changes speed and memory only")] = 32,
 ) -> None:
     """Score a model, or label maps from files, on zero-shot segmentation benchmarks, exactly to a published protocol.

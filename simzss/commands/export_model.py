@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
 from simzss import __version__
-from simzss.benchmarks import BACKGROUND
-from simzss.commands.console import make_console
+from simzss.commands.console import say
+from simzss.commands.options import BackgroundThreshold, BackgroundWords, Download, SavedName, SoughtClasses
 from simzss.errors import UserError
 from simzss.io.config import LONGEST_SIDE
 from simzss.io.files import written_whole
 from simzss.io.hub import find_model
 from simzss.io.places import check_writable
 from simzss.model import AlignedModel, load_model
-from simzss.predict.classes import ClassWords, read_classes
+from simzss.predict.classes import ClassWords, read_options
 from simzss.segmentation.exported import BakedSegmenter, deviation
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol, stated_protocol
@@ -38,14 +38,12 @@ Runtime = Callable[[Tensor], Outputs]
 
 
 def export(  # one argument per option
-    checkpoint: Annotated[str, typer.Argument(help="folder of a saved model; with --download its name on the hub")],
+    checkpoint: SavedName,
     *,
-    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, sofa|couch, grass"; | between synonyms')],
+    classes: SoughtClasses,
     output: Annotated[Path, typer.Option(help="file to write: .onnx, or .pt2 for torch.export")],
-    threshold: Annotated[
-        float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
-    ] = None,
-    background: Annotated[str | None, typer.Option(help='words of a background, with id 0, e.g. "wall, sky"')] = None,
+    threshold: BackgroundThreshold = None,
+    background: BackgroundWords = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +53,7 @@ def export(  # one argument per option
     size: Annotated[
         str | None, typer.Option(help="HEIGHTxWIDTH in pixels, for runtimes that want it fixed  [default: free]")
     ] = None,
-    download: Annotated[bool, typer.Option("--download", help="fetch the model from the Hugging Face hub")] = False,
+    download: Download = False,
 ) -> None:
     """Write the vision tower with the embeddings of some classes as one graph: pixels in, labels out.
 
@@ -63,9 +61,7 @@ def export(  # one argument per option
     `similarity` (cosines of patches and classes) and `labels`. What was written is run and compared with torch at
     five sizes before it gets its name.
     """
-    if threshold is not None and background is not None:
-        raise UserError("--threshold and --background are two kinds of background: give one")
-    words = read_classes(classes, threshold if background is None else background)
+    words = read_options(classes, threshold, background)
     if output.suffix not in WRITERS:
         raise UserError(f"--output {output} must end in {' or '.join(WRITERS)}")
     check_writable(output)
@@ -73,9 +69,8 @@ def export(  # one argument per option
     fixed = None if size is None else _fixed(size, model.patch_size)
     settings = stated_protocol(model.protocol) if protocol is None else load_protocol(protocol)
     baked = _baked(model, words, settings)
-    shown = words.names if threshold is None else (BACKGROUND, *words.names)
     facts = {
-        "classes": shown,
+        "classes": words.by_label,
         "query_classes": baked.class_ids.tolist(),
         "threshold": threshold,
         "patch_size": model.patch_size,
@@ -89,8 +84,8 @@ def export(  # one argument per option
     with written_whole(output) as path:
         runtime = WRITERS[output.suffix](_traced(baked, model, fixed), facts, path)
         worst = _checked(baked, runtime, model.patch_size, fixed)
-    told = f"{len(shown)} classes, {'free size' if fixed is None else size}"
-    make_console().print(f"{output}: {told}, cosines at most {worst:.1e} from torch", soft_wrap=True)
+    told = f"{len(words.by_label)} classes, {'free size' if fixed is None else size}"
+    say(f"{output}: {told}, cosines at most {worst:.1e} from torch")
 
 
 def _baked(model: AlignedModel, words: ClassWords, protocol: SegmentationProtocol) -> BakedSegmenter:

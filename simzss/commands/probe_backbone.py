@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
+from simzss.commands.options import DeviceName, ProtocolName
 from simzss.devices import pick_device
 from simzss.diagnostics.probing import CHANCE, PatchesOnly, Probe, ProbeConfig, run_probes
 from simzss.errors import UserError
@@ -65,11 +66,11 @@ def probe(  # noqa: PLR0913  # one argument per option
     options: Annotated[
         list[str] | None, typer.Option(help="further arguments of the model as JSON; one for all, or one for each")
     ] = None,
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "tcl",
+    protocol: ProtocolName = "tcl",
     limit: Annotated[int, typer.Option(min=2, help="images to look at, evenly spread")] = 400,
     steps: Annotated[int, typer.Option(min=1, help="of the trained probes")] = ProbeConfig.steps,
     output: Annotated[Path | None, typer.Option(help="write the scores as JSON")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
+    device: DeviceName = "",
 ) -> None:
     """Tell what class vectors could reach on frozen backbones, and what the concept loss alone reaches.
 
@@ -86,7 +87,7 @@ def probe(  # noqa: PLR0913  # one argument per option
             made = ImageBackbone(config).to(place)
         except UserError as error:
             problems.append(str(error))
-            make_console(stderr=True).print(f"left out: {error}", soft_wrap=True)
+            say(f"left out: {error}", stderr=True)
             continue
         segmenter = Segmenter(PatchesOnly(made), settings)
         scores = run_probes(segmenter, described, data_root, limit, ProbeConfig(steps=steps))
@@ -141,12 +142,10 @@ def show(found: Sequence[Probed]) -> None:
             *(percent(probed.scores[name].miou) for name in PROBE_COLUMNS.values()),
             f"{probed.share:.2f}",
         )
-    console = make_console()
-    console.print(table)
-    console.print(
+    make_console().print(table)
+    say(
         f"the concept loss alone reaches {found[0].share:.2f} of the cosine probe on {found[0].name}; far below 0.6 a"
-        " backbone does not suit it",
-        soft_wrap=True,
+        " backbone does not suit it"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from simzss.commands.console import make_console
+from simzss.commands.console import say
 from simzss.evaluation.instances import render
 from simzss.evaluation.spec import load_benchmark
 from simzss.io.places import check_writable
@@ -20,9 +20,6 @@ def data_render(
     """Draw label maps from instances, and describe them as two benchmarks: things alone, and before a background."""
     check_writable(output / "masks")
     paths = render(annotations, images, output)
-    console, benchmark = make_console(), load_benchmark(paths[0])
-    console.print(
-        f"{benchmark.count:,} images, {len(benchmark.names)} categories, masks of {benchmark.labels.bits} bits",
-    )
-    for path in paths:
-        console.print(f"simzss evaluate MODEL --data-root {output} --benchmarks {path}", soft_wrap=True)
+    benchmark = load_benchmark(paths[0])
+    say(f"{benchmark.count:,} images, {len(benchmark.names)} categories, masks of {benchmark.labels.bits} bits")
+    say(*(f"simzss evaluate MODEL --data-root {output} --benchmarks {path}" for path in paths))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
 from simzss.demo.demo_results import DEMO_RESULTS, gather_results, results_table
 from simzss.demo.overlays import draw_overlays
 from simzss.demo.run import DemoConfig, Method, run_demo
@@ -41,11 +41,8 @@ def demo(
     results = gather_results(outcomes, settings)
     write_json(output / DEMO_RESULTS, results)
     draw_overlays(outcomes[0], settings, output / "overlays.png")
-    console = make_console()
-    console.print(results_table(results))
-    console.print(
-        f"{results.seconds['total']:.0f} seconds per seed; wrote {output}/{DEMO_RESULTS} and overlays.png",
-    )
+    make_console().print(results_table(results))
+    say(f"{results.seconds['total']:.0f} seconds per seed; wrote {output}/{DEMO_RESULTS} and overlays.png")
 
 
 def demo_recipes(method: Method) -> tuple[Path, ...]:

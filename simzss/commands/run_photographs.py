@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
+from simzss.commands.options import ProtocolName
 from simzss.commands.progress import watch_images
 from simzss.io.named_configs import Kind, find_config
 from simzss.io.records import write_json
@@ -42,7 +43,7 @@ def photographs(  # noqa: PLR0913  # one argument per option
     nlp: Annotated[str, typer.Option(help="spaCy pipeline with a parser, by name or path")],
     output: Annotated[Path, typer.Option(help="folder for all that the run leaves; a killed run continues")],
     recipe: Annotated[str, typer.Option(help="a recipe's name, or a YAML file")] = "flickr8k_efficientnet_lite2",
-    protocol: Annotated[str, typer.Option(help="a protocol's name, or a YAML file")] = "photographs",
+    protocol: ProtocolName = "photographs",
     rows: Annotated[Rows, typer.Option(help="how much of the table is made")] = Rows.MAIN,
     epochs: Annotated[int, typer.Option(min=1, help="of the main rows; further rows take a third")] = 6,
     seeds: Annotated[int, typer.Option(min=1, help="of the main rows; further rows take one")] = 1,
@@ -63,6 +64,4 @@ def photographs(  # noqa: PLR0913  # one argument per option
     if not console.is_terminal:  # a file is as wide as the table
         console.width = WIDE
     console.print(summary_table(results))
-    console.print(
-        f"{results.seconds['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png"
-    )
+    say(f"{results.seconds['total']:.0f} seconds; wrote {output}/results.json, photographs.png and mentions.png")

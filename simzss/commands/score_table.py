@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
 from simzss.evaluation.report import percent, shown_scores
 from simzss.evaluation.results import BenchmarkScores, EvaluationResults
 
@@ -29,8 +29,7 @@ def print_scores(results: EvaluationResults, written: Sequence[Path]) -> None:
     for scores in benchmarks:
         if scores.range:
             console.print(_wordings(scores))
-    for path in written:
-        console.print(f"wrote {path}", soft_wrap=True)
+    say(*(f"wrote {path}" for path in written))
 
 
 def _range(scores: BenchmarkScores) -> str:

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
+from simzss.commands.options import (
+    BackgroundThreshold,
+    BackgroundWords,
+    DeviceName,
+    Download,
+    OwnProtocol,
+    SavedName,
+    SoughtClasses,
+)
 from simzss.commands.progress import ImagesPerSecond
 from simzss.devices import Precision
 from simzss.errors import UserError
@@ -17,7 +26,7 @@ from simzss.evaluation.scored_model import describe_model
 from simzss.io.hub import find_model
 from simzss.io.places import check_apart, check_writable, locked
 from simzss.predict.batch_run import BatchRun, Observer
-from simzss.predict.classes import ClassWords, read_classes
+from simzss.predict.classes import ClassWords, read_options
 from simzss.predict.predictor import Predictor, load
 from simzss.predict.saved import hash_of, write_coco, write_found
 from simzss.predict.sources import find_sources
@@ -28,27 +37,23 @@ LABELS = 256
 
 
 def segment(  # noqa: PLR0913  # one argument per option
-    checkpoint: Annotated[str, typer.Argument(help="folder of a saved model; with --download its name on the hub")],
+    checkpoint: SavedName,
     sources: Annotated[list[str], typer.Argument(help="photographs, videos, folders of them, or patterns")],
     *,
-    classes: Annotated[str, typer.Option(help='what to look for, e.g. "cat, sofa|couch, grass"; | between synonyms')],
+    classes: SoughtClasses,
     output: Annotated[Path, typer.Option(help="folder for the results; what is done already stays")] = Path(
         "segmented"
     ),
-    threshold: Annotated[
-        float | None, typer.Option(help="leave pixels where no class scores above it as background, with id 0")
-    ] = None,
-    background: Annotated[str | None, typer.Option(help='words of a background, with id 0, e.g. "wall, sky"')] = None,
+    threshold: BackgroundThreshold = None,
+    background: BackgroundWords = None,
     heatmap: Annotated[bool, typer.Option("--heatmap", help="draw where each class scores how much, too")] = False,
     json: Annotated[Path | None, typer.Option(help="write areas and scores of all images to this file")] = None,
     coco: Annotated[Path | None, typer.Option(help="write all masks to this file, in COCO's format")] = None,
-    protocol: Annotated[
-        str | None, typer.Option(help="a protocol's name, or a YAML file  [default: what the model states, or simzss]")
-    ] = None,
+    protocol: OwnProtocol = None,
     precision: Annotated[Precision, typer.Option(help="of the backbone")] = Precision.AUTOMATIC,
     batch_size: Annotated[int | None, typer.Option(min=1, help="windows at once; speed and memory only")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...  [default: cuda where there is one]")] = "",
-    download: Annotated[bool, typer.Option("--download", help="fetch the model from the Hugging Face hub")] = False,
+    device: DeviceName = "",
+    download: Download = False,
 ) -> None:
     """Segment photographs and videos into classes given by name.
 
@@ -59,10 +64,8 @@ def segment(  # noqa: PLR0913  # one argument per option
     for path in (output / "any", json, coco):
         if path:
             check_writable(path)
-    if threshold is not None and background is not None:
-        raise UserError("--threshold and --background are two kinds of background: give one")
-    words = read_classes(classes, threshold if background is None else background)
-    if len(words.names) + (threshold is not None) > LABELS:
+    words = read_options(classes, threshold, background)
+    if len(words.by_label) > LABELS:
         raise UserError(f"{len(words.names):,} classes: a label map of 8 bits holds {LABELS}, background included")
     found = find_sources(sources, output)
     if any(source.is_video for source in found):
@@ -74,10 +77,10 @@ def segment(  # noqa: PLR0913  # one argument per option
         run = BatchRun(model, words, output, run_hash, words.names if heatmap else (), watch)
         results = run.segment(found)
     if json:
-        write_found(results, run.classes, json)
+        write_found(results, words.by_label, json)
     if coco:
-        write_coco(results, run.classes, coco)
-    make_console().print(f"{len(results):,} images in {output}", soft_wrap=True)
+        write_coco(results, words.by_label, coco)
+    say(f"{len(results):,} images in {output}")
     if run.problems:
         raise UserError(f"{len(run.problems)} of {len(found)} could not be read: {run.problems[0]}")
 

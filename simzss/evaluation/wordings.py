@@ -14,7 +14,7 @@ import torch
 from simzss.errors import UserError
 from simzss.evaluation.spec import Benchmark, is_yaml
 from simzss.evaluation.vocabularies import words_of
-from simzss.segmentation.background import queries_of
+from simzss.segmentation.background import queries_of, threshold_of
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.prompts import PromptModel, embed_names
 from simzss.segmentation.protocol import BackgroundRule, ClassToken, SegmentationProtocol, TemplateSet
@@ -82,14 +82,9 @@ def embed_wordings(model: PromptModel, pairs: Sequence[tuple[Benchmark, Wording]
         for index in own:
             chosen = vectors[[rows[name] for _, name in queries[index]]]
             classes = torch.tensor([class_ for class_, _ in queries[index]], device=vectors.device)
-            found[index] = ClassEmbeddings(chosen, classes, threshold_of(*pairs[index]))
+            benchmark, wording = pairs[index]
+            found[index] = ClassEmbeddings(chosen, classes, threshold_of(wording, has_background=benchmark.background))
     return [vocabulary for vocabulary in found if vocabulary is not None]
-
-
-def threshold_of(benchmark: Benchmark, wording: Wording) -> float | None:
-    """The threshold against the background, where the benchmark has one and the wording finds it by threshold."""
-    by_threshold = benchmark.background and wording.background is BackgroundRule.THRESHOLD
-    return wording.threshold if by_threshold else None
 
 
 def _queries(benchmark: Benchmark, wording: Wording) -> list[tuple[int, str]]:

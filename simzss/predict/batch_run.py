@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
 from simzss.evaluation.dataset import read_ahead
 from simzss.predict.classes import ClassWords
@@ -71,11 +70,6 @@ class BatchRun:
     problems: list[str] = field(default_factory=list)
     """What could not be read, and why."""
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names by label."""
-        return self.words.names if self.words.threshold is None else (BACKGROUND, *self.words.names)
-
     def segment(self, sources: Sequence[Source]) -> list[ResultFiles]:
         """Segment all that is not done; where the results of each image are, photographs first.
 
@@ -132,8 +126,8 @@ class BatchRun:
         for files, frame in zip(results, read_frames(video.path), strict=True):
             with Image.open(files.labels) as stored:
                 labels = np.array(stored).astype(np.int32)
-            picture = draw_overlay(frame, labels, self.classes)
-            yield np.asarray(with_legend(picture, self.classes, range(len(self.classes))))
+            picture = draw_overlay(frame, labels, self.words.by_label)
+            yield np.asarray(with_legend(picture, self.words.by_label, range(len(self.words.by_label))))
 
     def _photograph(self, source: Source) -> PendingImage:
         at = self.output / source.name

@@ -29,6 +29,11 @@ class ClassWords:
     threshold: float | None = None
     """What a class must score against a background; None where there is none, or one with words."""
 
+    @property
+    def by_label(self) -> tuple[str, ...]:
+        """Names by label."""
+        return self.names if self.threshold is None else (BACKGROUND, *self.names)
+
 
 def read_classes(classes: Classes, background: str | Sequence[str] | float | int | None = None) -> ClassWords:
     """The classes of a text or a list, checked.
@@ -53,6 +58,17 @@ def read_classes(classes: Classes, background: str | Sequence[str] | float | int
         raise UserError(f"the threshold of the background is {threshold}: give a number, of the size of a cosine")
     _check_once(words, names if threshold is None else [BACKGROUND, *names])
     return ClassWords(tuple(names), tuple(words), threshold)
+
+
+def read_options(classes: str, threshold: float | None, background: str | None) -> ClassWords:
+    """The same from the options of a command, which has one for either kind of background.
+
+    Raises:
+        UserError: If both are given, too.
+    """
+    if threshold is not None and background is not None:
+        raise UserError("--threshold and --background are two kinds of background: give one")
+    return read_classes(classes, threshold if background is None else background)
 
 
 def _words(entry: str | Sequence[str], of: str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ It adds nothing to the method: labels are those of `simzss.Segmenter` under the 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import tee
 from pathlib import Path
@@ -28,11 +27,11 @@ from simzss.model import AlignedModel, load_model
 from simzss.predict.classes import Classes, ClassWords, read_classes
 from simzss.predict.inputs import ImageSource, read_pixels
 from simzss.predict.result import ScoreGrid, Segmentation
-from simzss.segmentation.label_map import ClassEmbeddings
+from simzss.segmentation.label_map import ClassEmbeddings, WindowMerger
 from simzss.segmentation.prompts import fill, templates
 from simzss.segmentation.protocol import SegmentationProtocol, load_protocol, stated_protocol
 from simzss.segmentation.resize import Size, resize, target_size
-from simzss.segmentation.segmenter import PreparedImage, Segmenter
+from simzss.segmentation.segmenter import Segmenter
 
 WORD_LISTS_KEPT = 64
 """Lists of words whose embeddings are kept: some kilobytes a word."""
@@ -161,7 +160,7 @@ class Predictor:
         prepared = (self.segmenter.prepare(torch.from_numpy(pixels)) for pixels in to_embed)
         for image, (windows, features) in zip(to_show, self.segmenter.embed(prepared), strict=True):
             scores = self.segmenter.scores(windows, features, embeddings)
-            yield _result(image, _Scored(windows, scores), words, embeddings)
+            yield _result(image, windows.merger, scores, words, embeddings)
 
     def _embed_words(self, words: tuple[tuple[str, ...], ...]) -> ClassEmbeddings:
         """The embeddings of a list of words; called once per list."""
@@ -186,24 +185,14 @@ class Predictor:
         return self.model.backbone.normalise(resize(pixels, even, antialias=protocol.antialias)[None].byte())
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """An image's windows and the scores of their patches."""
-
-    windows: PreparedImage
-    scores: Float[Tensor, "windows queries rows columns"]
-
-
 def _result(
-    image: UInt8[np.ndarray, "height width 3"], scored: _Scored, words: ClassWords, embeddings: ClassEmbeddings
+    image: UInt8[np.ndarray, "height width 3"],
+    merger: WindowMerger,
+    scores: Float[Tensor, "windows queries rows columns"],
+    words: ClassWords,
+    embeddings: ClassEmbeddings,
 ) -> Segmentation:
-    merger = scored.windows.merger
-    winners = merger.winners(scored.scores, embeddings)
-    result = Segmentation(
-        image,
-        winners.labels.int().cpu().numpy(),
-        winners.scores.cpu().numpy(),
-        words.names,
-        ScoreGrid(scored.scores.cpu(), words.words, merger),
-    )
+    winners = merger.winners(scores, embeddings)
+    labels, best = winners.labels.int().cpu().numpy(), winners.scores.cpu().numpy()
+    result = Segmentation(image, labels, best, words.names, ScoreGrid(scores.cpu(), words.words, merger))
     return result if words.threshold is None else result.with_threshold(words.threshold)

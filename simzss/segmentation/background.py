@@ -28,13 +28,18 @@ def class_embeddings_of(
     words = queries_of(classes, protocol, has_background=has_background)
     queries = embed_names(model, [name for _, name in words], protocol)
     owners = torch.tensor([index for index, _ in words], device=queries.device)
+    return ClassEmbeddings(queries, owners, threshold_of(protocol, has_background=has_background))
+
+
+def threshold_of(protocol: SegmentationProtocol, *, has_background: bool) -> float | None:
+    """The threshold against the background, where there is one and the protocol finds it by threshold."""
     by_threshold = has_background and protocol.background is BackgroundRule.THRESHOLD
-    return ClassEmbeddings(queries, owners, protocol.threshold if by_threshold else None)
+    return protocol.threshold if by_threshold else None
 
 
 def queries_of(
     classes: Sequence[Sequence[str]], protocol: SegmentationProtocol, *, has_background: bool
 ) -> list[tuple[int, str]]:
     """Class and name of every query; a background that is found by threshold has none."""
-    first = 1 if has_background and protocol.background is BackgroundRule.THRESHOLD else 0
+    first = 0 if threshold_of(protocol, has_background=has_background) is None else 1
     return [(index, name) for index, names in enumerate(classes) if index >= first for name in names]

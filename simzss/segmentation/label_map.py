@@ -86,7 +86,7 @@ class WindowMerger:
     @torch.no_grad()
     def winners(self, scores: Float[Tensor, "windows queries rows columns"], classes: ClassEmbeddings) -> Winners:
         """The winning class of every pixel, as in `label_map`, and what it scored."""
-        grid, rows, columns = self._grid(scores), self._tiles("rows", scores), self._tiles("columns", scores)
+        grid, (rows, columns) = self._grid(scores), self._tiles(scores)
         possible = can_win(grid, rows, columns)
         counts, order = possible.sum(dim=1).sort()
         numbers = torch.arange(len(grid), device=grid.device)
@@ -105,28 +105,23 @@ class WindowMerger:
     @torch.no_grad()
     def best_scores(self, scores: Float[Tensor, "windows queries rows columns"]) -> Float[Tensor, "height width"]:
         """What the best of some queries, say those of one class, scores at every pixel."""
-        row_weights = self._weights("rows", scores.shape[2], scores.device)
-        column_weights = self._weights("columns", scores.shape[3], scores.device)
-        best = row_weights.new_full((self.size.height, self.size.width), -torch.inf)
+        (height, width), align = (self.size.height, self.size.width), self.align_corners
+        rows = self.layout.rows.matrix(scores.shape[2], height, align_corners=align).to(scores.device)
+        columns = self.layout.columns.matrix(scores.shape[3], width, align_corners=align).to(scores.device)
+        best = rows.new_full((height, width), -torch.inf)
         for query in self._grid(scores):
-            torch.maximum(best, row_weights @ query @ column_weights.T, out=best)
+            torch.maximum(best, rows @ query @ columns.T, out=best)
         return best
 
-    def _tiles(self, axis: str, scores: Float[Tensor, "windows queries rows columns"]) -> AxisTiles:
-        windows = self.layout.rows if axis == "rows" else self.layout.columns
-        pixels = self.size.height if axis == "rows" else self.size.width
-        cells = scores.shape[2 if axis == "rows" else 3]
-        return axis_tiles(windows, cells, pixels, align_corners=self.align_corners).to(scores.device)
+    def _tiles(self, scores: Float[Tensor, "windows queries rows columns"]) -> tuple[AxisTiles, AxisTiles]:
+        rows = axis_tiles(self.layout.rows, scores.shape[2], self.size.height, align_corners=self.align_corners)
+        columns = axis_tiles(self.layout.columns, scores.shape[3], self.size.width, align_corners=self.align_corners)
+        return rows.to(scores.device), columns.to(scores.device)
 
     def _joined(self, tiles: Shaped[Tensor, "tiles side other_side"], down: int) -> Shaped[Tensor, "height width"]:
         """Tiles, row by row, as an image, without what reaches out of it."""
         whole = tiles.unflatten(0, (down, -1)).transpose(1, 2).flatten(2).flatten(0, 1)
         return whole[: self.size.height, : self.size.width].contiguous()
-
-    def _weights(self, axis: str, cells: int, device: torch.device) -> Float[Tensor, "pixels window_cells"]:
-        windows = self.layout.rows if axis == "rows" else self.layout.columns
-        pixels = self.size.height if axis == "rows" else self.size.width
-        return windows.matrix(cells, pixels, align_corners=self.align_corners).to(device)
 
     def _grid(
         self, scores: Float[Tensor, "windows queries rows columns"]
