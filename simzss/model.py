@@ -292,23 +292,24 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
     """
     folder = Path(folder)
     saved = given = read_config(folder)
+    own = given.files.keys() or {path.name for path in folder.iterdir()}  # a file of another model may lie there, too
     if backbone_weights is not None:
         saved = replace(saved, backbone=replace(saved.backbone, weights=backbone_weights))
     check_files(folder, given.files)
-    model = _build(folder, saved, download=download)
+    model = _build(folder, saved, str(folder / TOKENIZER) if TOKENIZER in own else OWN, download=download)
     model.load_trained(read_tensors(folder / WEIGHTS), str(folder))
     if model.backbone.fingerprint() != saved.backbone_hash:
         raise UserError(f"{folder} was trained on other weights of {saved.backbone.name}: give those weights")
-    if (folder / BANK).is_file():
+    if BANK in own:
         model.bank = ConceptBank.load(folder / BANK)
-    if (folder / PROTOCOL).is_file():
+    if PROTOCOL in own:
         model.protocol = read_protocol(folder)
     if given.checksum not in {None, given.own_checksum()}:  # last: other mistakes are told more exactly
         raise UserError(f"{folder / CONFIG} has changed since it was saved: copy it again, or remove its 'checksum'")
     return model.eval()
 
 
-def _build(folder: Path, config: ModelConfig, *, download: bool) -> AlignedModel:
+def _build(folder: Path, config: ModelConfig, tokenizer: str, *, download: bool) -> AlignedModel:
     """The model without its trained weights."""
     objective = make_objective(config, str(folder / CONFIG))
     backbone, text_encoder = config.backbone, config.text_encoder
@@ -318,7 +319,6 @@ def _build(folder: Path, config: ModelConfig, *, download: bool) -> AlignedModel
         backbone = replace(backbone, weights=RANDOM)  # its weights are among those of the model
     if backbone.denoiser is not None:
         backbone = replace(backbone, denoiser=replace(backbone.denoiser, weights=RANDOM))  # theirs are there too
-    tokenizer = str(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else OWN
     text_encoder = replace(text_encoder, weights=RANDOM, tokenizer=tokenizer)  # the model's tensors are its own
     model = AlignedModel(backbone, text_encoder, objective, download=download)
     model.carries_backbone = carried

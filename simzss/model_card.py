@@ -8,6 +8,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,16 @@ def read_scores(results: Path) -> list[CardScore]:
     path = results / "results.json" if results.is_dir() else results
     try:
         content = json.loads(path.read_text("utf-8"))
-        protocol, model = content["protocol"]["name"], content["model"]["path"]
-        command = ["simzss", "evaluate", model, "--data-root", content["data_root"], "--protocol", protocol]
+        command = ["simzss", "evaluate", content["model"]["path"], "--data-root", content["data_root"]]
+        command += _options(content)
         return [
             CardScore(
                 record["title"],
                 record["miou"],
                 record["images"],
                 record["limited"],
-                protocol,
-                shlex.join([*command, "--benchmarks", key, *_limit(content)]),
+                content["protocol"]["name"],
+                shlex.join([*command, "--benchmarks", key]),
             )
             for key, record in content["benchmarks"].items()
         ]
@@ -141,18 +142,26 @@ def _scores(scores: Sequence[CardScore]) -> str:
         miou = "?" if score.miou is None else f"{100 * score.miou:.2f}{'†' if score.limited else ''}"
         cells = (score.benchmark, miou, f"{score.images}", score.protocol, f"`{score.command}`")
         lines.append(f"| {' | '.join(map(_cell, cells))} |")
-    notes = (
-        ["", "† Not all images were looked at: this compares with nothing published."] if _any_limited(scores) else []
-    )
-    return "\n".join([*lines, *notes, ""])
+    if any(score.limited for score in scores):
+        lines += ["", "† Not all images were looked at: this compares with nothing published."]
+    return "\n".join([*lines, ""])
 
 
-def _any_limited(scores: Sequence[CardScore]) -> bool:
-    return any(score.limited for score in scores)
-
-
-def _limit(content: dict[str, Any]) -> list[str]:
-    return [] if content["limit"] is None else ["--limit", str(content["limit"])]
+def _options(content: dict[str, Any]) -> list[str]:
+    """How the model was asked; all that may be given beside a protocol, whose name does not tell whether it was."""
+    protocol = content["protocol"]
+    options = {
+        "--protocol": protocol["name"],
+        "--vocabulary": protocol["names"],
+        "--templates": protocol["templates"],
+        "--class-token": protocol["class_token"],
+        "--background": protocol["background"],
+        "--threshold": protocol["threshold"],
+        "--precision": content["precision"],
+        "--limit": content["limit"],
+    }
+    given = [(option, str(value)) for option, value in options.items() if value is not None]
+    return [*chain.from_iterable(given), "--pamr" if protocol["pamr"] else "--no-pamr"]
 
 
 def _cell(text: str) -> str:

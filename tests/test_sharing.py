@@ -17,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
 from simzss.io.hub import check_contents
+from simzss.io.records import to_plain
 from simzss.model import AlignedModel, load_model
 from simzss.modeling import backbone
+from simzss.segmentation.protocol import load_protocol
 from tests.fake_hub import FakeHub, fake_hub
 from tests.segmentation.tiny_model import tiny_model
 
@@ -26,7 +28,8 @@ RESULTS = {
     "benchmarks": {"voc20": {"title": "PASCAL VOC20", "miou": 0.5, "images": 7, "limited": True}},
     "limit": 7,
     "data_root": "/data sets",
-    "protocol": {"name": "tcl"},
+    "protocol": to_plain(replace(load_protocol("tcl"), pamr=True)),
+    "precision": "float32",
     "model": {"path": "runs/x/model"},
 }
 
@@ -76,6 +79,17 @@ def test_a_saved_folder_loads_with_its_backbone_and_keeps_what_else_lies_there(
     assert again.bank == model.bank
 
 
+def test_a_folder_that_another_model_was_saved_to_before_is_read_as_the_later_one(tmp_path: Path) -> None:
+    first, second = tiny_model(), tiny_model()
+    first.bank, first.protocol = ConceptBank.from_names(["cat"]), to_plain(load_protocol("tcl"))
+    first.save_pretrained(tmp_path)
+    second.save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")  # as other libraries call theirs
+    found = AlignedModel.from_pretrained(tmp_path)
+    assert found.bank is None
+    assert found.protocol is None
+
+
 def test_the_card_tells_what_people_need(model: AlignedModel, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps(RESULTS))
     card = model.generate_model_card(data="COCO Captions 2017", licence="apache-2.0", results=[tmp_path])
@@ -88,7 +102,8 @@ def test_the_card_tells_what_people_need(model: AlignedModel, tmp_path: Path) ->
         f"| backbone hash | `{model.backbone.fingerprint()}` |",
         "concept_weight 0.05",
         "| PASCAL VOC20 | 50.00† | 7 | tcl | `simzss evaluate runs/x/model --data-root '/data sets' --protocol tcl"
-        " --benchmarks voc20 --limit 7` |",
+        " --vocabulary standard --templates tcl9 --class-token eos --background threshold --threshold 0.25"
+        " --precision float32 --limit 7 --pamr --benchmarks voc20` |",
         "arXiv 2406.16085",
     ):
         assert told in card.content

@@ -1,6 +1,7 @@
 """`simzss evaluate` with a real tiny model on a small tree."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 from simzss.benchmarks import EIGHT
 from simzss.cli import run
 from simzss.errors import UserError
+from simzss.evaluation.spec import load_benchmark
+from simzss.model_card import read_scores
 from tests.corpus import write_corpus
 from tests.evaluation.models import save_tiny_model
 from tests.evaluation.trees import write_tree
@@ -38,8 +41,6 @@ def scene(tmp_path: Path) -> Path:
 
 def write_colours(root: Path) -> None:
     """The tree of a ninth benchmark."""
-    from simzss.evaluation.spec import load_benchmark  # noqa: PLC0415
-
     write_tree(root / "data", load_benchmark(root / "colours.yaml"))
 
 
@@ -67,6 +68,19 @@ def test_writes_everything_that_decided_the_scores(scene: Path, capsys: pytest.C
     assert f"{100 * colours['miou']:.2f}" in report
     assert "CLIP-DINOiser" not in report  # published rows stand beside the eight only
     assert f"{100 * colours['miou']:.2f}" in capsys.readouterr().out
+
+
+def test_the_command_on_a_model_card_gives_the_scores_again(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simzss.commands.evaluate.load_benchmark", uncounted)
+    write_tree(scene / "data", uncounted("voc21"))
+    options = {"protocol": "demo", "limit": "2", "threshold": "0.4", "class-token": "mention", "templates": "plain"}
+    options |= {"vocabulary": "clip_dinoiser", "precision": "bfloat16"}
+    words = [word for option, value in options.items() for word in (f"--{option}", value)]
+    stated = evaluate(scene, *words, "--no-pamr", benchmarks="voc21")
+    (score,) = read_scores(scene / "out")
+    run([*shlex.split(score.command)[1:], "--output", str(scene / "again"), "--device", "cpu"])
+    again = json.loads((scene / "again" / "results.json").read_text())
+    assert all(again[key] == stated[key] for key in ("protocol", "precision", "limit", "benchmarks"))
 
 
 def test_a_limited_run_says_so_everywhere(scene: Path) -> None:
