@@ -163,7 +163,7 @@ class Export(Callback):
 
 def read_metrics(run: Path) -> pd.DataFrame:
     """What a run logged, one row per step, however often it was resumed."""
-    parts = sorted((run / LOG).glob("version_*/metrics.csv"), key=lambda path: path.stat().st_mtime)
+    parts = sorted((run / LOG).glob("version_*/metrics.csv"), key=lambda path: int(path.parent.name.partition("_")[2]))
     rows = pd.concat([pd.read_csv(part) for part in parts if part.stat().st_size])  # a kill may leave one empty
     return rows.groupby("step").last().reset_index()
 

@@ -1,6 +1,7 @@
 """`simzss fit` from YAML to a saved model: what it leaves, what it resumes, what it refuses."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -71,6 +72,16 @@ def test_what_is_logged_now_and_then_is_what_is_logged_always(fit: Run) -> None:
     named = ["loss", "contrastive", "concept", "concept_accuracy", "concepts_present", "scale", "lr"]
     assert sometimes[named].to_numpy().tolist() == always[named].iloc[1::2].to_numpy().tolist()
     assert (sometimes["pairs_per_second"] > 0).all()
+
+
+def test_of_a_step_that_was_logged_twice_the_later_start_counts(tmp_path: Path) -> None:
+    """Also in a copy of the run, whose files have other times."""
+    for version, value in ((10, 2.0), (9, 1.0)):
+        table = tmp_path / "log" / f"version_{version}" / "metrics.csv"
+        table.parent.mkdir(parents=True)
+        table.write_text(f"step,loss\n0,{value}\n")
+        os.utime(table, (0, 100 - version))
+    assert read_metrics(tmp_path)["loss"].tolist() == [2.0]
 
 
 def test_a_run_shorter_than_the_time_between_two_logs_logs_its_last_step(fit: Run) -> None:
