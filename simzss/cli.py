@@ -68,7 +68,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def help_text() -> str:
     """The list of commands, one line each."""
-    width = max((len(name) for name in COMMANDS), default=0)
+    width = max(len(name) for name in COMMANDS)
     lines = [f"  {name:{width}}  {what}" for name, (_, what) in COMMANDS.items()]
     return "\n".join(["usage: simzss COMMAND [options]   (simzss COMMAND --help tells the options)", "", *lines])
 

@@ -135,18 +135,20 @@ def fetch_rows(own: Shaped[Tensor, " own *rest"], wanted: Int[Tensor, " batch"])
     return received[order.argsort()]
 
 
+def _summed(tensor: Tensor) -> Tensor:
+    total = tensor.clone(memory_format=torch.contiguous_format)
+    distributed.all_reduce(total)
+    return total
+
+
 class _AllSum(Function):
     @staticmethod
     def forward(ctx: FunctionCtx, tensor: Tensor) -> Tensor:  # noqa: ARG004
-        total = tensor.clone(memory_format=torch.contiguous_format)
-        distributed.all_reduce(total)
-        return total
+        return _summed(tensor)
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:  # noqa: ARG004
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        distributed.all_reduce(total)
-        return total
+        return _summed(gradient)
 
 
 class _AllGather(Function):
@@ -158,6 +160,4 @@ class _AllGather(Function):
 
     @staticmethod
     def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:  # noqa: ARG004
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        distributed.all_reduce(total)
-        return total.chunk(world_size())[rank()]
+        return _summed(gradient).chunk(world_size())[rank()]

@@ -40,28 +40,26 @@ class _TensorData:
 
     def to(self: TensorData, device: torch.device | str, *, non_blocking: bool = False) -> TensorData:
         """The same data on another device."""
-        return self._map("to", device, non_blocking=non_blocking)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def float(self: TensorData) -> TensorData:
         """The same data with its floating-point tensors in single precision (doubles stay doubles)."""
-        return self._map("float", only=lambda tensor: tensor.dtype in {torch.float16, torch.bfloat16})
+        return self._map(lambda tensor: tensor.float() if tensor.dtype in {torch.float16, torch.bfloat16} else tensor)
 
     def pin_memory(self: TensorData) -> TensorData:
         """The same data in page-locked memory, from which a copy to the accelerator does not block."""
-        return self._map("pin_memory")
+        return self._map(Tensor.pin_memory)
 
-    def _map(
-        self: TensorData, method: str, *args: object, only: Callable[[Tensor], bool] = lambda _: True, **kwargs: object
-    ) -> TensorData:
-        moved = {}
+    def _map(self: TensorData, change: Callable[[Tensor], Tensor]) -> TensorData:
+        changed = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if isinstance(value, _TensorData):
-                value = value._map(method, *args, only=only, **kwargs)
-            elif isinstance(value, Tensor) and only(value):
-                value = getattr(value, method)(*args, **kwargs)
-            moved[each.name] = value
-        return type(self)(**moved)
+                value = value._map(change)
+            elif isinstance(value, Tensor):
+                value = change(value)
+            changed[each.name] = value
+        return type(self)(**changed)
 
 
 @dataclass

@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from simzss.commands.console import make_console, say
-from simzss.demo.methods_table import Demo, is_demo, methods_table, read_demo, rows_of, to_markdown, worlds_that_differ
+from simzss.demo.demo_results import load_demo
+from simzss.demo.methods_table import Demo, is_demo, methods_table, rows_of, to_markdown, worlds_that_differ
 from simzss.errors import UserError
 from simzss.evaluation.bootstrap import LEVEL
 from simzss.evaluation.comparison import Comparison, compare_runs, compare_wordings, load_run, settings_that_differ
@@ -49,7 +50,7 @@ def compare(
     if any(map(is_demo, folders)):
         if len(folders) < 2:
             raise UserError("one demo has nothing to stand beside; give another folder of `simzss demo`")
-        _compare_demos([read_demo(folder) for folder in folders], json, markdown)
+        _compare_demos([Demo(folder, load_demo(folder)) for folder in folders], json, markdown)
     elif markdown:
         raise UserError("--markdown is for demos; every evaluation has its own report.md")
     else:

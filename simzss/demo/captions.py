@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simzss.demo.scenes import CLASS_NAMES, Picture, Scene
+from simzss.demo.things import THINGS
 from simzss.demo.vocabulary import (
     ADJECTIVES,
     COLOUR_WORDS,
@@ -63,9 +64,8 @@ def describe(scene: Scene, picture: Picture) -> tuple[list[Seen], list[str]]:
     for item in items:
         colours.setdefault(item.kind, set()).add(item.main)
     counts = Counter(item.kind for item in items)
-    kind_of = {item.kind: CLASS_NAMES[scene.parts[first + scene.items.index(item)]] for item in items}
     things = [
-        Seen(kind_of[kind], count, next(iter(colours[kind])) if len(colours[kind]) == 1 else None)
+        Seen(THINGS[kind].name, count, next(iter(colours[kind])) if len(colours[kind]) == 1 else None)
         for kind, count in counts.items()
     ]
     return things, grounds

@@ -93,7 +93,14 @@ def gather_results(outcomes: Sequence[Outcome], config: DemoConfig) -> DemoResul
         per_class={name: _per_class([each.scores[name].class_iou.tolist() for each in outcomes]) for name in names},
         methods={name: _figures(outcomes, name) for name in outcomes[0].models},
         seconds={stage: mean(outcome.seconds[stage] for outcome in outcomes) for stage in outcomes[0].seconds},
-        settings=_settings(outcomes, config),
+        settings=DemoSettings(
+            train=tuple(str(path) for path in config.train),
+            protocol=load_protocol(config.protocol),
+            world=config.world,
+            seeds=len(outcomes),
+            class_token=outcomes[0].tokens,
+            extra=config.extra,
+        ),
         spread={name: pstdev(values) for name, values in miou.items()} if several else None,
         per_seed=miou if several else None,
     )
@@ -131,26 +138,15 @@ def results_table(results: DemoResults) -> Table:
 
 def _figures(outcomes: Sequence[Outcome], name: str) -> MethodFigures:
     scores = [outcome.scores[name] for outcome in outcomes]
-    things = [outcome.measures[name].things for outcome in outcomes]
+    measures = [outcome.measures[name] for outcome in outcomes]
     return MethodFigures(
         miou=tuple(each.miou for each in scores),
         pixel_accuracy=tuple(each.pixel_accuracy for each in scores),
-        top1=tuple(each.top1 for each in things),
-        top1_usual=tuple(each.top1_usual for each in things),
-        top1_unusual=tuple(each.top1_unusual for each in things),
-        jaccard=tuple(outcome.measures[name].jaccard for outcome in outcomes),
+        top1=tuple(each.top1 for each in measures),
+        top1_usual=tuple(each.top1_usual for each in measures),
+        top1_unusual=tuple(each.top1_unusual for each in measures),
+        jaccard=tuple(each.jaccard for each in measures),
         train_seconds=tuple(outcome.seconds[name] for outcome in outcomes),
-    )
-
-
-def _settings(outcomes: Sequence[Outcome], config: DemoConfig) -> DemoSettings:
-    return DemoSettings(
-        train=tuple(str(path) for path in config.train),
-        protocol=load_protocol(config.protocol),
-        world=config.world,
-        seeds=len(outcomes),
-        class_token=outcomes[0].tokens,
-        extra=config.extra,
     )
 
 

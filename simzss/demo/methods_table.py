@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
-from simzss.demo.demo_results import DEMO_RESULTS, DemoResults, load_demo
+from simzss.demo.demo_results import DEMO_RESULTS, DemoResults
 from simzss.errors import UserError
 from simzss.io.files import read_text
 from simzss.io.records import to_plain
@@ -69,15 +69,6 @@ def is_demo(folder: Path) -> bool:
         return "methods" in json.loads(read_text(folder / DEMO_RESULTS))
     except (OSError, ValueError, TypeError, RecursionError, UserError):
         return False
-
-
-def read_demo(folder: Path) -> Demo:
-    """Read the results of `simzss demo`.
-
-    Raises:
-        UserError: If the folder holds none, or they are damaged.
-    """
-    return Demo(folder, load_demo(folder))
 
 
 def rows_of(demos: Sequence[Demo]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from simzss.evaluation.spec import load_benchmark
 from simzss.evaluation.task import choose
 from simzss.model import load_model
 from simzss.segmentation.protocol import load_protocol
-from simzss.segmentation.render import Panel, PanelRow, draw
+from simzss.segmentation.render import Panel, PanelRow, draw, save_png
 from simzss.segmentation.segmenter import Segmenter
 
 PICTURES = 6
@@ -37,4 +37,4 @@ def draw_overlays(outcome: Outcome, config: DemoConfig, path: Path) -> None:
         labels = {name: each.segment(image, class_sets[name]) for name, each in segmenters.items()}
         predicted = [Panel(TITLES[name], each.numpy()) for name, each in labels.items()]
         rows.append(PanelRow(sample.image, [Panel("truth", sample.labels[0]), *predicted]))
-    draw(rows, benchmark.names, height=168, abreast=2).save(path)
+    save_png(draw(rows, benchmark.names, height=168, abreast=2), path)

@@ -67,7 +67,7 @@ class Pose:
 
 
 class Pen:
-    """BatchIndices into an RGBA layer of its own.
+    """Draws into an RGBA layer of its own.
 
     Args:
         pose: Where to draw, in pixels of the layer.

@@ -19,7 +19,7 @@ from simzss.concepts.routes.pipelines import GAZETTEER
 from simzss.concepts.table.extraction import extract
 from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.workers import ExtractorRecipe
-from simzss.demo.things_and_groups import ThingAccuracy, classify_things, group_patches
+from simzss.demo.things_and_groups import Measures, measure
 from simzss.demo.world import UNFINISHED, World, WorldConfig, build_world
 from simzss.diagnostics.probing import (
     CHANCE,
@@ -91,15 +91,6 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Measures:
-    """What a model is asked beside its mIoU."""
-
-    things: ThingAccuracy
-    jaccard: float
-    """Of groups of patches made without any text."""
-
-
-@dataclass(frozen=True)
 class Outcome:
     """One seed of the demo."""
 
@@ -137,7 +128,7 @@ def run_demo(folder: Path, config: DemoConfig) -> Outcome:
         scores |= evaluate_probes(folder / config.method, world, protocol)
     scores[CHANCE] = scores_of(chance(matrices[config.method][tokens[config.method]].sum(axis=1)))
     with watch.stage("measures"):
-        measures = {name: measure(model, world, protocol) for name, model in models.items()}
+        measures = {name: measure(load_model(model), world, protocol) for name, model in models.items()}
     watch.seconds["total"] = time.perf_counter() - start
     return Outcome(folder, world, models, tokens, scores, measures, watch.seconds)
 
@@ -172,12 +163,6 @@ def evaluate_tokens(folder: Path, world: World, protocol: SegmentationProtocol) 
         Segmenter(model, protocol), benchmark, world.folder, list_stems(benchmark, world.folder), vectors
     )
     return dict(zip(ClassToken, found, strict=True))
-
-
-def measure(folder: Path, world: World, protocol: SegmentationProtocol) -> Measures:
-    """What a saved model says of whole pictures and of groups of patches."""
-    model = load_model(folder)
-    return Measures(classify_things(model, world, protocol), group_patches(model, world, protocol).jaccard)
 
 
 def best_token(name: str, matrices: dict[ClassToken, Matrix]) -> ClassToken:

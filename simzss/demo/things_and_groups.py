@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from simzss.demo.scenes import SIZE
 from simzss.demo.world import World
 from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
-from simzss.diagnostics.grouping import Grouping, evaluate_groups
+from simzss.diagnostics.grouping import evaluate_groups
 from simzss.evaluation.spec import load_benchmark
 from simzss.model import AlignedModel
 from simzss.segmentation.protocol import SegmentationProtocol
@@ -13,25 +13,20 @@ from simzss.segmentation.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
-class ThingAccuracy:
-    """Share of the held-out pictures of single things whose thing is named right, among all things of the world."""
+class Measures:
+    """Of the held-out pictures."""
 
     top1: float
+    """Share of the single things that are named right, among all things of the world; half lie on a usual ground."""
     top1_usual: float
     """Of those on a ground that is usual for the thing."""
     top1_unusual: float
-    images: int
-    """Half of them on either."""
+    jaccard: float
+    """How well groups of patches, made without any text, fit the truth of the other pictures."""
 
 
-def classify_things(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> ThingAccuracy:
-    """Name the single things on usual and unusual grounds, by whole prompts of the protocol."""
-    placed = from_metadata(world.backgrounds, "test")
-    found = classify_by_background(model, placed, protocol, model.device, SIZE)
-    return ThingAccuracy(found.overall.top1, found.matching.top1, found.mismatching.top1, found.overall.images)
-
-
-def group_patches(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> Grouping:
-    """Group the patches of every held-out picture bottom-up and compare the groups with its truth."""
-    segmenter = Segmenter(model, protocol)
-    return evaluate_groups(segmenter, load_benchmark(world.benchmark), world.folder)
+def measure(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> Measures:
+    """Name the single things by whole prompts of the protocol, and group the patches of every other picture."""
+    things = classify_by_background(model, from_metadata(world.backgrounds, "test"), protocol, model.device, SIZE)
+    groups = evaluate_groups(Segmenter(model, protocol), load_benchmark(world.benchmark), world.folder)
+    return Measures(things.overall.top1, things.matching.top1, things.mismatching.top1, groups.jaccard)

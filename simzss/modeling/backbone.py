@@ -185,8 +185,6 @@ def _create(config: BackboneConfig, *, download: bool) -> Any:
             f"cannot fetch the weights of {config.name}: connect to the hub once, or name a safetensors file"
             " in place of 'pretrained'"
         ) from error
-    except UserError:
-        raise
     except Exception as error:  # whatever numbers that do not fit together make timm and torch raise
         raise UserError(f"cannot make {described}: {error}") from error
     if config.weights not in {"pretrained", RANDOM}:

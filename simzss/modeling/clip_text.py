@@ -32,12 +32,6 @@ def make_clip_text(shape: TextShape, vocabulary_size: int, end_id: int, dim: int
     return parts
 
 
-def compile_blocks(transformer: Any) -> None:
-    """Compile the blocks in place, for captions of any length: one graph serves them all, and no name changes."""
-    for block in transformer.encoder.layers:
-        block.compile(dynamic=True)
-
-
 @torch.no_grad()
 def _draw(parts: TextParts) -> None:
     """Draw all weights in CLIP's way: the deeper the model, the smaller what a block adds."""

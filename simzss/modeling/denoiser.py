@@ -84,5 +84,4 @@ class Denoiser(nn.Module):
         try:
             self.load_state_dict(load_file(path))
         except (SafetensorError, RuntimeError, OSError) as error:
-            told = " ".join(str(error).split())
-            raise UserError(f"{path} does not hold a denoiser of grid {config.grid} for this width: {told}") from error
+            raise UserError(f"{path} does not hold a denoiser of grid {config.grid} for this width: {error}") from error

@@ -107,7 +107,8 @@ class TextEncoder(nn.Module):
         make, load = FAMILIES[config.architecture]
         if config.weights == RANDOM:
             shape = TextShape(config.layers, config.width, config.heads, config.context_length, config.activation)
-            check_fits(lambda: make(shape, vocabulary_size, end_id, dim).modules(), _described(config))
+            described = f"a text encoder of width {config.width:,} with {config.layers:,} layers"
+            check_fits(lambda: make(shape, vocabulary_size, end_id, dim).modules(), described)
             made = make(shape, vocabulary_size, end_id, dim)
         else:
             made = load(config.weights, vocabulary_size, dim, config.context_length)
@@ -128,18 +129,15 @@ class TextEncoder(nn.Module):
         return TextFeatures(caption=_mean(tokens, inside), tokens=tokens)
 
     def compile_blocks(self) -> None:
-        """Compile what takes the time, in place; it is done at the first captions.
+        """Compile the blocks, in place and at the first captions: one graph for any length, and no name changes.
 
         Raises:
             UserError: If the transformer is not CLIP's.
         """
         if self.config.architecture is not Architecture.clip:
             raise UserError(f"only CLIP's text encoder is compiled, not {self.config.architecture}: leave out compile")
-        clip_text.compile_blocks(self.transformer)
-
-
-def _described(config: TextEncoderConfig) -> str:
-    return f"a text encoder of width {config.width:,} with {config.layers:,} layers"
+        for block in self.transformer.encoder.layers:
+            block.compile(dynamic=True)
 
 
 def _last(tokens: Tensor, inside: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch dim"]:

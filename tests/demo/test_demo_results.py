@@ -8,9 +8,9 @@ import pytest
 
 from simzss.commands.run_demo import demo_recipes
 from simzss.demo.demo_results import gather_results, load_demo, results_table
-from simzss.demo.run import DemoConfig, Measures, Method, Outcome
+from simzss.demo.run import DemoConfig, Method, Outcome
 from simzss.demo.scenes import CLASS_NAMES
-from simzss.demo.things_and_groups import ThingAccuracy
+from simzss.demo.things_and_groups import Measures
 from simzss.demo.world import World, WorldConfig
 from simzss.evaluation.metrics import Scores
 from simzss.io.named_configs import Kind, find_config
@@ -26,7 +26,7 @@ def outcome(value: float) -> Outcome:
     iou[0] = np.nan
     scores = Scores(value, value, value, value, iou, iou, np.ones(len(CLASS_NAMES), dtype=np.int64))
     tokens = {"simzss": ClassToken.MENTION, "global_only": ClassToken.EOS}
-    measures = dict.fromkeys(tokens, Measures(ThingAccuracy(value, value, value / 2, 10), value))
+    measures = dict.fromkeys(tokens, Measures(value, value, value / 2, value))
     seconds = {"simzss": 100 * value, "global_only": value, "total": value}
     models = {name: Path(name) for name in tokens}
     return Outcome(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from simzss.cli import run
-from simzss.demo.demo_results import DemoResults, DemoSettings, MethodFigures
-from simzss.demo.methods_table import SCORE_COLUMNS, read_demo, to_markdown, to_rows, worlds_that_differ
+from simzss.demo.demo_results import DemoResults, DemoSettings, MethodFigures, load_demo
+from simzss.demo.methods_table import SCORE_COLUMNS, Demo, to_markdown, to_rows, worlds_that_differ
 from simzss.demo.run import Method
 from simzss.demo.world import WorldConfig
 from simzss.errors import UserError
@@ -35,7 +35,7 @@ def test_rows_are_methods_and_cells_mean_and_spread(tmp_path: Path) -> None:
         write(tmp_path / "a", {"simzss": scores(0.3), "global_only": scores(0.1)}),
         write(tmp_path / "b", {"pacl": scores(0.2, 1)}, seeds=1),
     ]
-    heads, *rows = to_rows([read_demo(folder) for folder in folders])
+    heads, *rows = to_rows([Demo(folder, load_demo(folder)) for folder in folders])
     assert heads[:3] == ["method", "seeds", "mIoU"]
     assert [row[:2] for row in rows] == [["simzss", "3"], ["global_only", "3"], ["pacl", "1"]]
     values = [0.3, 0.31, 0.32]
@@ -47,7 +47,7 @@ def test_a_method_of_two_demos_is_told_apart_and_what_was_not_measured_is_a_ques
     partial = scores(0.5) | {"jaccard": None}
     del partial["top1"]
     folders = [write(tmp_path / "a", {"pacl": partial}), write(tmp_path / "b", {"pacl": scores(0.2)}, context_bias=0.5)]
-    demos = [read_demo(folder) for folder in folders]
+    demos = [Demo(folder, load_demo(folder)) for folder in folders]
     _, first, second = to_rows(demos)
     assert (first[0], second[0]) == (f"pacl ({folders[0]})", f"pacl ({folders[1]})")
     assert (first[2 + KEYS.index("jaccard")], first[2 + KEYS.index("top1")]) == ("?", "?")
@@ -94,7 +94,7 @@ def test_a_folder_of_something_else_is_named(tmp_path: Path, content: str | None
 
 def test_figures_of_another_number_of_seeds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pacl has not 2 numbers of 'miou'"):
-        read_demo(write(tmp_path / "a", {"pacl": {"miou": (1.0,)}}, seeds=2))
+        load_demo(write(tmp_path / "a", {"pacl": {"miou": (1.0,)}}, seeds=2))
 
 
 def test_the_number_and_kind_of_folders_is_checked(tmp_path: Path) -> None:
