@@ -14,7 +14,7 @@ from simzss.errors import UserError
 from simzss.evaluation.bootstrap import LEVEL
 from simzss.evaluation.comparison import Comparison, compare_runs, compare_wordings, load_run, settings_that_differ
 from simzss.evaluation.mentions import by_mentions, count_mentions, save_plot
-from simzss.evaluation.report import percent
+from simzss.evaluation.tables import percent
 from simzss.io.files import write_atomically
 from simzss.io.places import check_apart, check_writable
 from simzss.io.records import write_json

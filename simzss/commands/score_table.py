@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.table import Table
 
 from simzss.commands.console import make_console, say
-from simzss.evaluation.report import percent, shown_scores
+from simzss.evaluation.report import shown_scores
+from simzss.evaluation.tables import percent
 from simzss.evaluation.results import BenchmarkScores, EvaluationResults
 
 PRINTED = {"miou", "pixel_accuracy", "jaccard"}

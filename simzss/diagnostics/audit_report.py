@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from simzss.diagnostics.audit import Audit, Row, single_choices
 from simzss.evaluation.comparison import Comparison
+from simzss.evaluation.tables import markdown_table, percent
 from simzss.evaluation.mentions import MentionCounts, MentionScores, draw_mentions, mention_table, scores_by_mentions
 from simzss.evaluation.metrics import number_or_none
-from simzss.evaluation.report import percent
 from simzss.evaluation.results import EvaluationRun
 from simzss.evaluation.vocabularies import DISTRACTORS, NONSENSE
 from simzss.evaluation.wordings import name_of, vocabulary_name
@@ -117,28 +117,28 @@ def one_page(record: AuditRecord) -> str:
 def _single_choices(record: AuditRecord) -> list[str]:
     """The leading row, and the rows that differ from it in one choice, with their intervals."""
     compared = {each["title"]: each for each in record["comparisons"]}
-    lines = ["## One choice at a time", "", "| words, prompts, token | mIoU | difference, 95 % interval | p |"]
-    lines.append("|---|---|---|---|")
+    cells = []
     for index in record["single_choices"]:
         row = record["rows"][index]
         each = compared.pop(row["wording"], None)
-        lines.append(f"| {row['title']} | {percent(row['miou'])} | {_interval(each)} |")
+        cells.append([row["title"], percent(row["miou"]), *_interval(each)])
     for title, each in compared.items():
-        lines.append(f"| {title} | {percent(each['miou'])} | {_interval(each)} |")
+        cells.append([title, percent(each["miou"]), *_interval(each)])
+    table = markdown_table(["words, prompts, token", "mIoU", "difference, 95 % interval", "p"], cells)
     how = "Paired bootstrap over images against the first row; p corrected for the number of comparisons (Holm)."
-    return [*lines, "", how, ""]
+    return ["## One choice at a time", "", *table, how, ""]
 
 
-def _interval(each: AuditRecord | None) -> str:
+def _interval(each: AuditRecord | None) -> tuple[str, str]:
     if each is None:
-        return "|"
+        return "", ""
     low, high = (f"{100 * each[key]:+.2f}" for key in ("low", "high"))
-    return f"{100 * each['difference']:+.2f} ({low} .. {high}) | {each['p']:.3f}"
+    return f"{100 * each['difference']:+.2f} ({low} .. {high})", f"{each['p']:.3f}"
 
 
 def _means(record: AuditRecord) -> list[str]:
     """What each choice gives on average over all combinations of the others."""
-    lines = ["## On average over the other choices", "", "| choice | mean mIoU, percent |", "|---|---|"]
+    cells = []
     for axis, key in AXES.items():
         rows = worded(record)
         found = {}
@@ -146,8 +146,8 @@ def _means(record: AuditRecord) -> list[str]:
             known = [row["miou"] for row in rows if row[key] == value and row["miou"] is not None]
             found[value] = mean(known) if known else None
         ranked = sorted(found.items(), key=lambda item: -(item[1] or 0.0))
-        lines.append(f"| {axis} | " + ", ".join(f"{value} {percent(each)}" for value, each in ranked) + " |")
-    return [*lines, ""]
+        cells.append([axis, ", ".join(f"{value} {percent(each)}" for value, each in ranked)])
+    return ["## On average over the other choices", "", *markdown_table(["choice", "mean mIoU, percent"], cells)]
 
 
 def _background(record: AuditRecord) -> list[str]:
@@ -156,19 +156,18 @@ def _background(record: AuditRecord) -> list[str]:
     own = [row for row in record["rows"] if all(row[key] == first[key] for key in ("templates", "class_token"))]
     heads = ["vocabulary", *(["threshold", "mIoU", "at best", "by words", "AUROC"] if ruled else ["mIoU"])]
     heads += [f"risk at {100 * coverage:.0f} %" for coverage in COVERAGES]
-    lines = ["## The background, three ways" if ruled else "## Risk against coverage", ""]
-    lines += [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    shown = ["miou", "at_best", "by_words", "auroc"] if ruled else ["miou"]
+    cells = []
     for row in own:
-        cells = [percent(row["miou"])]
-        if ruled:
-            extra = (percent(row[key]) for key in ("miou", "at_best", "by_words", "auroc"))
-            cells = [f"{row['threshold']:.3f}", *extra]
-        lines.append(f"| {row['names']} | {' | '.join([*cells, *map(percent, row['risk'].values())])} |")
+        threshold = [f"{row['threshold']:.3f}"] if ruled else []
+        scores = (percent(row[key]) for key in shown)
+        cells.append([row["names"], *threshold, *scores, *map(percent, row["risk"].values())])
     told = f"All with {first['templates']} and {first['class_token']}. *Risk*: the share that is wrong among the"
     told += " best-scored pixels, each given its best foreground class."
     if ruled:
         told += " *At best*: the threshold chosen on the scored images themselves, which nobody may report."
-    return [*lines, "", told, ""]
+    title = "## The background, three ways" if ruled else "## Risk against coverage"
+    return [title, "", *markdown_table(heads, cells), told, ""]
 
 
 def _mentions(record: AuditRecord) -> list[str]:
@@ -210,7 +209,7 @@ def _draw_rows(axes: Axes, record: AuditRecord) -> None:
         axes.scatter(
             [100 * r["miou"] for r in rows], [names.index(r["names"]) for r in rows], marker=marker, label=token, s=16
         )
-    axes.set(yticks=range(len(names)), yticklabels=[Path(name).stem for name in names], xlabel="mIoU, percent")
+    axes.set(yticks=range(len(names)), yticklabels=names, xlabel="mIoU, percent")
     axes.set_title("every wording", fontsize=8)
     axes.invert_yaxis()
     axes.legend(fontsize=7)
@@ -218,7 +217,8 @@ def _draw_rows(axes: Axes, record: AuditRecord) -> None:
 
 def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
     for row in rows:
-        (line,) = axes.plot(row.histogram.edges, 100 * row.histogram.curve(), label=Path(row.wording.names).stem, lw=1)
+        name = vocabulary_name(row.wording.names)
+        (line,) = axes.plot(row.histogram.edges, 100 * row.histogram.curve(), label=name, lw=1)
         axes.plot([row.wording.threshold], [100 * row.miou], "o", color=line.get_color(), markersize=4)
     used = np.flatnonzero(np.sum([row.histogram.labelled.sum(axis=1) for row in rows], axis=0))
     axes.set(xlim=(rows[0].histogram.edges[used[0]], rows[0].histogram.edges[used[-1] + 1]))
@@ -230,6 +230,6 @@ def _draw_curves(axes: Axes, rows: Sequence[Row]) -> None:
 def _draw_risk(axes: Axes, rows: Sequence[Row]) -> None:
     for row in rows:
         coverage, risk = row.histogram.risk_coverage()
-        axes.plot(100 * coverage, 100 * risk, label=Path(row.wording.names).stem, lw=1)
+        axes.plot(100 * coverage, 100 * risk, label=vocabulary_name(row.wording.names), lw=1)
     axes.set(xlabel="coverage, percent of the pixels", ylabel="risk: of these wrong, percent")
     axes.legend(fontsize=6)

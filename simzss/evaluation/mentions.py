@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from simzss.benchmarks import BACKGROUND
 from simzss.concepts.table.format import Manifest
 from simzss.concepts.table.reading import checked_parts, finished_counts, read_bank, read_part
+from simzss.evaluation.tables import markdown_table, percent
 from simzss.io.config import configuration
 from simzss.io.files import written_whole
 
@@ -91,11 +92,9 @@ def scores_by_mentions(iou: Mapping[str, float | None], counts: MentionCounts) -
 
 def mention_table(scores: MentionScores) -> list[str]:
     """The groups as lines of Markdown."""
-    lines = ["| mentioned | classes | mIoU |", "|---|---|---|"]
-    for name, group in scores.groups.items():
-        miou = "-" if group.miou is None else f"{100 * group.miou:.2f}"
-        lines.append(f"| {name} | {group.classes} | {miou} |")
-    return [*lines, "", f"Of {scores.captions:,} captions; rarely: less than once in a thousand.", ""]
+    rows = [(name, str(group.classes), percent(group.miou)) for name, group in scores.groups.items()]
+    told = f"Of {scores.captions:,} captions; rarely: less than once in a thousand."
+    return [*markdown_table(["mentioned", "classes", "mIoU"], rows), told, ""]
 
 
 def save_plot(iou: Mapping[str, Mapping[str, float | None]], times: Mapping[str, int], title: str, path: Path) -> Path:

@@ -1,6 +1,5 @@
 """Results for programs (`results.json`, every score unrounded) and for people (`report.md`, beside published rows)."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -11,6 +10,7 @@ import yaml
 from simzss.benchmarks import EIGHT
 from simzss.evaluation.mentions import mention_table
 from simzss.evaluation.results import RESULTS, BenchmarkScores, EvaluationResults
+from simzss.evaluation.tables import markdown_table, percent
 from simzss.io.config import configuration, from_mapping
 from simzss.io.files import write_atomically
 from simzss.io.records import write_json
@@ -75,8 +75,8 @@ def markdown(results: EvaluationResults) -> str:
     if results.limited:
         lines += ["† Not all images were looked at (`--limit`): this compares with nothing published.", ""]
     heads = ["benchmark", "images", *(heading for heading, _ in shown_scores(results))]
-    lines += ["## Every benchmark", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    lines += [*(_detail(scores, results) for scores in benchmarks.values()), ""]
+    lines += ["## Every benchmark", ""]
+    lines += markdown_table(heads, [_detail(scores, results) for scores in benchmarks.values()])
     for scores in benchmarks.values():
         lines += _wordings_table(scores)
     for scores in benchmarks.values():
@@ -114,12 +114,14 @@ def _names_line(results: EvaluationResults) -> list[str]:
 def _published_table(results: EvaluationResults) -> list[str]:
     """This run above what others published."""
     own = {key: percent(each.miou) + ("†" if each.limited else "") for key, each in results.benchmarks.items()}
-    rows = [_row("**this run**", "", _pamr(results.protocol), own, "")]
-    rows += [_published_row(row) for row in published_rows()]
-    head = [_row("", "learnt from", "PAMR", BENCHMARK_HEADINGS, ""), "|---|---|---|" + "---|" * len(BENCHMARK_HEADINGS)]
+    rows = [["**this run**", "", _pamr(results.protocol), *(own.get(key, "") for key in BENCHMARK_HEADINGS)]]
+    for row in published_rows():
+        figures = (f"{row.miou[key]:.1f}" if key in row.miou else "?" for key in BENCHMARK_HEADINGS)
+        rows.append([row.method, row.learnt_from, "no", *figures])
+    table = markdown_table(["", "learnt from", "PAMR", *BENCHMARK_HEADINGS.values()], rows)
     said = "`?`: not read by us. Only the first row was measured here; the others were read here:"
     sources = [f"- {row.method}: {row.source}" for row in published_rows()]
-    return ["## mIoU, percent", "", *head, *rows, "", said, "", *sources, ""]
+    return ["## mIoU, percent", "", *table, said, "", *sources, ""]
 
 
 def _pamr(protocol: SegmentationProtocol | None) -> str:
@@ -132,22 +134,10 @@ def _wordings_table(scores: BenchmarkScores) -> list[str]:
         return []
     lowest, highest = scores.range
     ranked = sorted(scores.wordings.items(), key=lambda item: -(item[1].miou or 0.0))
-    rows = [f"| {name} | {percent(each.miou)} | {percent(each.pixel_accuracy)} |" for name, each in ranked]
-    head = ["| words, prompts, token, background | mIoU | pixel accuracy |", "|---|---|---|"]
+    rows = [(name, percent(each.miou), percent(each.pixel_accuracy)) for name, each in ranked]
+    table = markdown_table(["words, prompts, token, background", "mIoU", "pixel accuracy"], rows)
     said = f"mIoU {percent(lowest)} to {percent(highest)}, depending on nothing but words."
-    return [f"### {scores.title}, put into words", "", said, "", *head, *rows, ""]
-
-
-def _published_row(row: Published) -> str:
-    return _row(row.method, row.learnt_from, "no", {key: f"{value:.1f}" for key, value in row.miou.items()}, "?")
-
-
-def _row(title: str, learnt_from: str, pamr: str, cells: Mapping[str, str], missing: str) -> str:
-    return (
-        f"| {title} | {learnt_from} | {pamr} | "
-        + " | ".join(cells.get(key, missing) for key in BENCHMARK_HEADINGS)
-        + " |"
-    )
+    return [f"### {scores.title}, put into words", "", said, "", *table]
 
 
 def shown_scores(results: EvaluationResults) -> list[tuple[str, str]]:
@@ -157,18 +147,13 @@ def shown_scores(results: EvaluationResults) -> list[tuple[str, str]]:
     return [*shown, ("Jaccard, bottom-up", "jaccard")] if results.is_grouped else shown
 
 
-def _detail(scores: BenchmarkScores, results: EvaluationResults) -> str:
-    cells = [percent(getattr(scores, name)) for _, name in shown_scores(results)]
-    return f"| {scores.title} | {scores.images:,} | " + " | ".join(cells) + " |"
+def _detail(scores: BenchmarkScores, results: EvaluationResults) -> list[str]:
+    cells = (percent(getattr(scores, name)) for _, name in shown_scores(results))
+    return [scores.title, f"{scores.images:,}", *cells]
 
 
 def _class_table(scores: BenchmarkScores) -> list[str]:
     """IoU of every class, the best first; classes that occur nowhere last."""
     ranked = sorted(scores.classes.items(), key=lambda item: -1.0 if item[1].iou is None else item[1].iou, reverse=True)
-    rows = [f"| {name} | {percent(c.iou)} | {percent(c.accuracy)} | {c.pixels:,} |" for name, c in ranked]
-    return [f"### {scores.title}", "", "| class | IoU | accuracy | pixels |", "|---|---|---|---|", *rows, ""]
-
-
-def percent(value: float | None) -> str:
-    """A fraction as people read it."""
-    return "-" if value is None else f"{100 * value:.2f}"
+    rows = [(name, percent(c.iou), percent(c.accuracy), f"{c.pixels:,}") for name, c in ranked]
+    return [f"### {scores.title}", "", *markdown_table(["class", "IoU", "accuracy", "pixels"], rows)]
