@@ -9,7 +9,7 @@ import typer
 from simzss.commands.console import say
 from simzss.commands.options import DeviceName
 from simzss.devices import pick_device
-from simzss.diagnostics.backgrounds import BackgroundAccuracy, classify_by_background, from_metadata
+from simzss.diagnostics.backgrounds import BackgroundAccuracy, from_metadata
 from simzss.diagnostics.classification import (
     Accuracy,
     LabelledImages,
@@ -17,13 +17,12 @@ from simzss.diagnostics.classification import (
     from_folder,
     from_saved,
     is_saved,
-    measure_accuracy,
+    rank_classes,
 )
-from simzss.diagnostics.waterbirds import is_placed
+from simzss.diagnostics.waterbirds import is_placed, read_names
 from simzss.errors import UserError
 from simzss.evaluation.scored_model import describe_model
 from simzss.io.config import LONGEST_SIDE
-from simzss.io.files import read_text
 from simzss.io.places import check_writable
 from simzss.io.records import write_json
 from simzss.model import load_model
@@ -62,11 +61,9 @@ def classify(  # noqa: PLR0913  # one argument per option
     place = pick_device(device)
     model = load_model(checkpoint).to(place)
     protocol = SegmentationProtocol(templates=templates, normalise_each=True)
-    if placed:
-        apart = classify_by_background(model, replace(placed, data=images), protocol, place, size)
-        accuracy = apart.overall
-    else:
-        apart, accuracy = None, measure_accuracy(model, images, protocol, place, size)
+    ranks = rank_classes(model, images, protocol, place, size)
+    accuracy = Accuracy.of_ranks(ranks)
+    apart = BackgroundAccuracy.of_ranks(ranks, placed.matching) if placed else None
     _show(data, len(images.names), accuracy, apart)
     if json:
         settings = {"data": data, "classes": len(images.names), "templates": templates, "size": size}
@@ -120,10 +117,7 @@ def _hugging_face(name: str, split: str) -> object:
 
 def _renamed(images: LabelledImages, path: Path) -> LabelledImages:
     """The same images under other class names."""
-    try:
-        lines = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text ({error}); give a file with one name per line") from error
-    if len(lines) != len(images.names):
-        raise UserError(f"{path}: {len(lines)} names for {len(images.names)} classes; give one per line")
-    return replace(images, names=lines)
+    names = read_names(path)
+    if len(names) != len(images.names):
+        raise UserError(f"{path}: {len(names)} names for {len(images.names)} classes; give one per line")
+    return replace(images, names=names)

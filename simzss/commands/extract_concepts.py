@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
 from simzss.commands.progress import watching
 from simzss.concepts.bank import open_bank
 from simzss.concepts.extractor import READ_AT_ONCE
@@ -15,7 +14,6 @@ from simzss.concepts.readers.bad_rows import OnError
 from simzss.concepts.readers.source import Reader, open_corpus
 from simzss.concepts.routes.pipelines import GAZETTEER, HOW_TO_INSTALL, default_pipeline
 from simzss.concepts.table.extraction import extract
-from simzss.concepts.table.format import RowCounts
 from simzss.concepts.table.highlight import to_page, to_terminal
 from simzss.concepts.table.plan import Plan, Shard
 from simzss.concepts.table.summary import make_report
@@ -50,26 +48,19 @@ def concepts(  # noqa: PLR0913  # one argument per option
     names = open_bank(bank)
     recipe = ExtractorRecipe(names, nlp or default_pipeline(), match, batch_size)
     plan = Plan(corpus, recipe, on_error, limit)
-    console = make_console(stderr=True)
     if nlp is None and recipe.pipeline == GAZETTEER:
-        console.print(f"no spaCy pipeline is installed, so the gazetteer is used; {HOW_TO_INSTALL}", soft_wrap=True)
-    with watching(console, "captions", limit or corpus.about_rows()) as watcher:
+        say(f"no spaCy pipeline is installed, so the gazetteer is used; {HOW_TO_INSTALL}", stderr=True)
+    with watching(make_console(stderr=True), "captions", limit or corpus.about_rows()) as watcher:
         manifest = extract(plan, output, workers, Shard.parse(shard), watcher, engine)
     if manifest.counts is None:
-        console.print(f"{output}: the share {shard} is done, other shares are not", soft_wrap=True)
+        say(f"{output}: the share {shard} is done, other shares are not", stderr=True)
         return
-    _print_counts(console, output, manifest.counts, manifest.settings["pipeline"]["name"])
+    counts, pipeline = manifest.counts, manifest.settings["pipeline"]["name"]
+    found = f"{counts.captions:,} captions, {counts.mentions:,} mentions, {counts.skipped:,} rows skipped"
+    say(f"{output}: {found} ({pipeline})", stderr=True)
     if report or html:
         made = make_report(output, recipe.build())
         if report:
             make_console().print(to_terminal(made))
         if html:
             write_atomically(html, to_page(made, corpus.source))
-
-
-def _print_counts(console: Console, output: Path, counts: RowCounts, pipeline: str) -> None:
-    console.print(
-        f"{output}: {counts.captions:,} captions, {counts.mentions:,} mentions, {counts.skipped:,} rows skipped "
-        f"({pipeline})",
-        soft_wrap=True,
-    )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from simzss.commands.console import make_console
+from simzss.commands.console import make_console, say
 from simzss.commands.progress import watching
 from simzss.concepts.bank import ConceptBank, open_bank
 from simzss.concepts.extractor import ConceptExtractor
@@ -43,9 +43,8 @@ def bank(  # noqa: PLR0913  # one argument per option
     if mined is None:
         raise UserError(f"{source}: no name is used {min_count} times; lower --min-count")
     mined.save(output)
-    console.print(
-        f"{output}: {len(mined.names):,} concepts, used {mined.concepts[-1].count:,} times or more", soft_wrap=True
-    )
+    count = mined.concepts[-1].count
+    say(f"{output}: {len(mined.names):,} concepts, used {count:,} times or more", stderr=True)
     _print_coverage(mined)
 
 

@@ -15,8 +15,8 @@ from simzss.devices import pick_device
 from simzss.diagnostics.probing import CHANCE, PatchesOnly, Probe, ProbeConfig, run_probes
 from simzss.errors import UserError
 from simzss.evaluation.metrics import Scores
-from simzss.evaluation.tables import percent
 from simzss.evaluation.spec import load_benchmark
+from simzss.evaluation.tables import percent
 from simzss.io.places import check_writable
 from simzss.io.records import write_json
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone

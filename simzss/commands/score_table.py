@@ -7,8 +7,8 @@ from rich.table import Table
 
 from simzss.commands.console import make_console, say
 from simzss.evaluation.report import shown_scores
-from simzss.evaluation.tables import percent
 from simzss.evaluation.results import BenchmarkScores, EvaluationResults
+from simzss.evaluation.tables import percent
 
 PRINTED = {"miou", "pixel_accuracy", "jaccard"}
 """The scores that a terminal has room for; the others are in the files."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from simzss.demo.scenes import SIZE
 from simzss.demo.world import World
-from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
+from simzss.diagnostics.backgrounds import BackgroundAccuracy, from_metadata
+from simzss.diagnostics.classification import rank_classes
 from simzss.diagnostics.grouping import evaluate_groups
 from simzss.evaluation.spec import load_benchmark
 from simzss.model import AlignedModel
@@ -27,6 +28,8 @@ class Measures:
 
 def measure(model: AlignedModel, world: World, protocol: SegmentationProtocol) -> Measures:
     """Name the single things by whole prompts of the protocol, and group the patches of every other picture."""
-    things = classify_by_background(model, from_metadata(world.backgrounds, "test"), protocol, model.device, SIZE)
+    placed = from_metadata(world.backgrounds, "test")
+    ranks = rank_classes(model, placed.data, protocol, model.device, SIZE)
+    things = BackgroundAccuracy.of_ranks(ranks, placed.matching)
     groups = evaluate_groups(Segmenter(model, protocol), load_benchmark(world.benchmark), world.folder)
     return Measures(things.overall.top1, things.matching.top1, things.mismatching.top1, groups.jaccard)

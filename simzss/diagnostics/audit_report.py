@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from simzss.diagnostics.audit import Audit, Row, single_choices
 from simzss.evaluation.comparison import Comparison
-from simzss.evaluation.tables import markdown_table, percent
 from simzss.evaluation.mentions import MentionCounts, MentionScores, draw_mentions, mention_table, scores_by_mentions
 from simzss.evaluation.metrics import number_or_none
 from simzss.evaluation.results import EvaluationRun
+from simzss.evaluation.tables import markdown_table, percent
 from simzss.evaluation.vocabularies import DISTRACTORS, NONSENSE
 from simzss.evaluation.wordings import name_of, vocabulary_name
 from simzss.io.config import from_mapping

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
-from simzss.diagnostics.classification import Accuracy, ImageTextModel, LabelledImages, rank_classes
+from simzss.diagnostics.classification import Accuracy, LabelledImages
 from simzss.diagnostics.waterbirds import METADATA, read_split
 from simzss.errors import UserError
-from simzss.segmentation.protocol import SegmentationProtocol
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,13 @@ class BackgroundAccuracy:
     matching: Accuracy
     mismatching: Accuracy
 
+    @classmethod
+    def of_ranks(
+        cls, ranks: Int64[np.ndarray, " images"], matching: Bool[np.ndarray, " images"]
+    ) -> "BackgroundAccuracy":
+        """From the rank of every image's own class among all, 0 the best."""
+        return cls(*(Accuracy.of_ranks(part) for part in (ranks, ranks[matching], ranks[~matching])))
+
     @property
     def drop(self) -> float:
         """What the wrong background costs, as a fraction of the images."""
@@ -51,12 +56,3 @@ def from_metadata(folder: Path, split: str) -> PlacedImages:
     if matching.all() or not matching.any():
         raise UserError(f"{folder / METADATA}: all backgrounds of the split {split!r} are of one kind; give another")
     return PlacedImages(LabelledImages(table.names, table.files, table.labels), matching)
-
-
-def classify_by_background(
-    model: ImageTextModel, placed: PlacedImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
-) -> BackgroundAccuracy:
-    """Zero-shot accuracy by background; arguments as for `rank_classes`."""
-    ranks = rank_classes(model, placed.data, protocol, device, size)
-    parts = (ranks, ranks[placed.matching], ranks[~placed.matching])
-    return BackgroundAccuracy(*(Accuracy.of_ranks(part) for part in parts))

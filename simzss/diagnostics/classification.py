@@ -129,13 +129,6 @@ def from_dataset(dataset: Any) -> LabelledImages:
     return LabelledImages(tuple(names), dataset, labels)
 
 
-def measure_accuracy(
-    model: ImageTextModel, data: LabelledImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
-) -> Accuracy:
-    """Top-1 and top-5 accuracy over all images."""
-    return Accuracy.of_ranks(rank_classes(model, data, protocol, device, size))
-
-
 def rank_classes(
     model: ImageTextModel, data: LabelledImages, protocol: SegmentationProtocol, device: torch.device, size: int = 224
 ) -> Int64[np.ndarray, " images"]:

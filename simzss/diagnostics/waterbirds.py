@@ -17,6 +17,7 @@ from pathlib import Path
 
 from simzss.errors import UserError
 from simzss.evaluation.dataset import and_others
+from simzss.io.files import read_text
 
 METADATA, CLASSES = "metadata.csv", "classes.txt"
 METADATA_COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
@@ -61,7 +62,7 @@ def read_split(folder: Path, split: str) -> PlacedTable:
     files = tuple(folder / row["img_filename"] for row in rows)
     if missing := [path for path in files if not path.is_file()]:
         raise UserError(f"{missing[0]}{and_others(missing)} missing; unpack the data set whole")
-    names = _names(folder)
+    names = read_names(folder / CLASSES) if (folder / CLASSES).is_file() else WATERBIRDS
     labels, places = (_numbers(folder, rows, column, len(names)) for column in ("y", "place"))
     return PlacedTable(names, files, labels, places)
 
@@ -81,15 +82,16 @@ def _rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _names(folder: Path) -> tuple[str, ...]:
-    """What the classes are called."""
-    path = folder / CLASSES
-    if not path.is_file():
-        return WATERBIRDS
+def read_names(path: Path) -> tuple[str, ...]:
+    """What classes are called, by a file with one name per line.
+
+    Raises:
+        UserError: If it cannot be read.
+    """
     try:
-        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as text ({error}); write one name per line") from error
+        raise UserError(f"{path}: cannot be read as text ({error}); give a file with one name per line") from error
 
 
 def _numbers(folder: Path, rows: Sequence[dict[str, str]], column: str, classes: int) -> tuple[int, ...]:

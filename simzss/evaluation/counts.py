@@ -41,10 +41,10 @@ class ImageCounts:
     pixels: Int64[np.ndarray, " entries"]
 
     @classmethod
-    def of_matrix(cls, stem: str, matrix: Int64[np.ndarray, "classes predictions"], stamp: str = "") -> "ImageCounts":
-        """Keep the entries that are not zero."""
+    def of_matrix(cls, stem: str, matrix: Int64[np.ndarray, "classes predictions"]) -> "ImageCounts":
+        """Keep the entries that are not zero; the stamp is for whoever knows the files."""
         truth, prediction = matrix.nonzero()
-        return cls(stem, stamp, truth, prediction, matrix[truth, prediction])
+        return cls(stem, "", truth, prediction, matrix[truth, prediction])
 
     def add_to(self, matrix: Int64[np.ndarray, "classes predictions"]) -> None:
         """Add this image's entries to the confusion matrix of a data set."""

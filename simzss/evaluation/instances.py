@@ -9,7 +9,7 @@ background.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -134,14 +134,13 @@ def render(annotations: Path, images: Path, output: Path) -> list[Path]:
 
 def _before_background(things: Benchmark) -> Benchmark:
     """The same masks with a background: what no instance covers is class 0."""
-    described = {key: getattr(things, key) for key in ("source", "images", "masks", "count", "split", "obtain")}
-    return Benchmark(
+    return replace(
+        things,
         key=f"{things.key}_background",
         title=f"{things.title} and background",
         labels=LabelRule(LabelKind.IDENTITY, bits=things.labels.bits),
         background=True,
         names=(BACKGROUND, *things.names),
-        **described,
     )
 
 

@@ -119,9 +119,7 @@ class BenchmarkResult:
         return scores_of(self.matrix)
 
 
-def score(
-    scorer: Scorer, benchmark: Benchmark, root: Path, *, limit: int | None = None, threads: int = 4
-) -> list[BenchmarkResult]:
+def score(scorer: Scorer, benchmark: Benchmark, root: Path, *, limit: int | None = None) -> list[BenchmarkResult]:
     """Evaluate one benchmark in memory; one result per column.
 
     Raises:
@@ -129,7 +127,7 @@ def score(
     """
     stems = list_stems(benchmark, root)
     task = scorer.task([benchmark], root, choose(stems, limit))
-    return totals(task, stems, threads=threads)
+    return totals(task, stems)
 
 
 def unwatched(images: Iterable[Any], title: str, count: int) -> Iterable[Any]:  # noqa: ARG001

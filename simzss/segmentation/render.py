@@ -46,9 +46,7 @@ class PanelRow:
     panels: Sequence[Panel]
 
 
-def draw(
-    rows: Sequence[PanelRow], names: Sequence[str], *, height: int = 224, title: str = "photograph", abreast: int = 1
-) -> Image.Image:
+def draw(rows: Sequence[PanelRow], names: Sequence[str], *, height: int = 224, abreast: int = 1) -> Image.Image:
     """Draw rows of panels of one height, `abreast` rows beside each other, titles above, a legend below."""
     colours = distinct_colours(rows)
     cell = max(_panel_width(row, height) for row in rows)
@@ -58,7 +56,7 @@ def draw(
     lines = -(-len(rows) // abreast)
     canvas = Image.new("RGB", (legend.width, LEGEND_ROW + lines * (height + GAP) + legend.height), PAPER)
     for column in range(abreast):
-        _draw_titles(canvas, [title, *(panel.title for panel in rows[0].panels)], column * step, cell)
+        _draw_titles(canvas, ["photograph", *(panel.title for panel in rows[0].panels)], column * step, cell)
     for index, strip in enumerate(strips):
         line, column = divmod(index, abreast)
         canvas.paste(strip, (column * step, LEGEND_ROW + line * (height + GAP)))

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from simzss.cli import run
-from simzss.diagnostics.backgrounds import classify_by_background, from_metadata
+from simzss.diagnostics.backgrounds import BackgroundAccuracy, from_metadata
+from simzss.diagnostics.classification import rank_classes
 from simzss.diagnostics.waterbirds import METADATA_COLUMNS, is_placed
 from simzss.errors import UserError
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
@@ -53,7 +54,9 @@ def test_accuracy_by_background_is_what_a_hand_counts(tmp_path: Path) -> None:
     rows = [(i, f"{y}/{i}.png", y, 2, place, "-") for i, (y, place, _) in enumerate(cases)]
     write(tmp_path, rows, [level for *_, level in cases])
     (tmp_path / "classes.txt").write_text("\n".join(NAMES) + "\n")
-    found = classify_by_background(Photometer(), from_metadata(tmp_path, "test"), PLAIN, torch.device("cpu"), size=16)
+    placed = from_metadata(tmp_path, "test")
+    ranks = rank_classes(Photometer(), placed.data, PLAIN, torch.device("cpu"), size=16)
+    found = BackgroundAccuracy.of_ranks(ranks, placed.matching)
     assert (found.matching.images, found.mismatching.images, found.overall.images) == (3, 4, 7)
     assert found.matching.top1 == pytest.approx(2 / 3)
     assert found.mismatching.top1 == pytest.approx(1 / 4)

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from simzss.cli import run
 from simzss.diagnostics.classification import (
+    Accuracy,
     LabelledImages,
     centre_square,
     from_dataset,
     from_folder,
     from_saved,
-    measure_accuracy,
+    rank_classes,
 )
 from simzss.errors import UserError
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
@@ -63,7 +64,7 @@ def test_top1_and_top5(tmp_path: Path) -> None:
     data = from_folder(tmp_path)
     assert data.names == tuple(sorted(NAMES))
     protocol = SegmentationProtocol(templates=TemplateSet.PLAIN)
-    accuracy = measure_accuracy(Photometer(), data, protocol, torch.device("cpu"), size=16)
+    accuracy = Accuracy.of_ranks(rank_classes(Photometer(), data, protocol, torch.device("cpu"), size=16))
     # 250 is blinding (right), and one of the five nearest for white, bright, light and grey, but not for dim
     ranked = {"dark": [True, True, False], "white": [True], "blinding": [True]}
     assert accuracy.images == 9
