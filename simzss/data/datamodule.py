@@ -1,7 +1,7 @@
 """The training data as Lightning takes it: one stream of batches for the whole run."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -17,7 +17,7 @@ from simzss.data.caption_dataset import CaptionDataset
 from simzss.data.feature_cache import FeatureCache, Placement, open_cache
 from simzss.data.live import Decoder, LiveLoader
 from simzss.data.sampler import BatchSampler
-from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
+from simzss.data.shards.captions import CaptionsOnTheFly, JoinedCaptions, ShardCaptions
 from simzss.data.shards.corpus import ShardCorpus, Streaming, list_shards
 from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
 from simzss.data.token_table import TokenTable, open_token_table
@@ -228,10 +228,10 @@ class CaptionData(LightningDataModule):
         if self.batch_size % len(streams):
             raise UserError(f"batch_size {self.batch_size} is no multiple of the {len(streams)} streams: change either")
         run = StreamRun(streams, self.batch_size, self.steps, start, rank(), world_size())
-        pieces = ShardPieces(run, self._captions(corpus.bank), self.crop, self.views, self.max_broken)
+        pieces = ShardPieces(run, self._captions(corpus.bank), self.crop, corpus.period, self.max_broken)
         return ShardLoader(pieces, self.pad_id, len(corpus.bank.names), self.chunk_size, self.workers)
 
-    def _captions(self, bank: ConceptBank) -> Captions[Any]:
+    def _captions(self, bank: ConceptBank) -> ShardCaptions:
         if self.table is not None and self.tokens is not None:
             return JoinedCaptions(self.table, self.tokens)
         recipe = ExtractorRecipe(bank, self.streaming.nlp, Match(self.streaming.match))

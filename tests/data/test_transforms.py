@@ -36,14 +36,29 @@ def test_crop_leaves_the_global_random_state_alone() -> None:
 
 @pytest.mark.parametrize("size", [(480, 640), (640, 480), (30, 40), (1, 1), (50, 1), (1000, 90)])
 @pytest.mark.parametrize("scale", [(0.9, 1.0), (0.08, 1.0), (1.0, 1.0)])
-def test_boxes_are_those_of_torchvision(size: tuple[int, int], scale: tuple[float, float]) -> None:
-    """Seeded alike, number for number, so that features cached by earlier versions still fit."""
+def test_boxes_are_those_of_torchvision_seeded_alike(size: tuple[int, int], scale: tuple[float, float]) -> None:
     crop, image = SeededCrop(16, scale), Image.new("RGB", size[::-1])
     for seed in [*range(50), 2**33 + 5, 2**62]:
         torch.manual_seed(seed)
-        box = crop.box(*size, seed)
-        expected = RandomResizedCrop.get_params(image, list(scale), list(crop.ratio))
-        assert (box.top, box.left, box.height, box.width) == expected
+        assert crop.box(image, seed) == RandomResizedCrop.get_params(image, list(scale), list(crop.ratio))
+
+
+@pytest.mark.parametrize(
+    ("size", "scale", "seed", "box"),
+    [
+        ((480, 640), (0.9, 1.0), 2**33 + 5, (7, 26, 457, 607)),
+        ((480, 640), (0.08, 1.0), 7, (1, 35, 457, 384)),
+        ((480, 640), (0.08, 1.0), 2**62, (98, 42, 376, 439)),
+        ((480, 640), (1.0, 1.0), 7, (0, 80, 480, 480)),
+        ((50, 1), (0.9, 1.0), 7, (24, 0, 1, 1)),
+        ((1000, 90), (0.08, 1.0), 2**62, (198, 1, 105, 86)),
+    ],
+)
+def test_boxes_stay_those_of_features_that_are_cached(
+    size: tuple[int, int], scale: tuple[float, float], seed: int, box: tuple[int, int, int, int]
+) -> None:
+    """As made once without torchvision, by its rule."""
+    assert SeededCrop(16, scale).box(Image.new("RGB", size[::-1]), seed) == box
 
 
 def test_no_common_generator_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ class Manifest:
             stored = json.loads((folder / MANIFEST).read_text("utf-8"))
             version, counts, parts = stored.pop("schema_version"), stored.pop("counts"), stored.pop("parts", None)
             manifest = cls(stored, None if counts is None else RowCounts(**counts), parts)
-            manifest.part_names()
+            manifest.part_names(), manifest.made_with(), {**(parts or {})}  # all that readers ask of it
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise UserError(f"{folder} is not a concept table ({error}); `simzss concepts` writes one") from error
         if version != SCHEMA_VERSION:
@@ -90,6 +90,10 @@ class Manifest:
             return []
         rows, per_part = self.counts.rows, self.settings["rows_per_part"]
         return [part_name(part) for part in range(-(-rows // per_part))]
+
+    def made_with(self) -> tuple[str, str]:
+        """Kind and content hash of the bank that the concepts are numbered in."""
+        return self.settings["bank"]["kind"], self.settings["bank"]["hash"]
 
     def _text(self) -> str:
         stored = {"schema_version": SCHEMA_VERSION, **self.settings}

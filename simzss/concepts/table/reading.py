@@ -97,7 +97,6 @@ def read_bank(folder: Path, manifest: Manifest) -> ConceptBank:
         UserError: If it is another than the table was made with.
     """
     bank = ConceptBank.load(folder / BANK)
-    made_with = manifest.settings["bank"]
-    if (bank.kind, bank.content_hash) == (made_with["kind"], made_with["hash"]):
+    if (bank.kind, bank.content_hash) == manifest.made_with():
         return bank
     raise UserError(f"{folder / BANK} is not the bank that the table was made with; fetch or make the table anew")

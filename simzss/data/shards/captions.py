@@ -6,7 +6,6 @@ keeps up with the decoding of images, a parser does not. A table is made once, a
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -24,22 +23,6 @@ from simzss.errors import UserError
 from simzss.modeling.tokenizer import TextTokenizer
 
 AS_NAMED = Columns()
-Found = TypeVar("Found")
-
-
-@runtime_checkable
-class Captions(Protocol[Found]):
-    """Where the captions of samples come from."""
-
-    def find(self, sample: SampleFiles) -> Found:
-        """The caption of a sample.
-
-        Raises:
-            UserError: If it has none.
-        """
-
-    def tokens(self, found: Sequence[Found]) -> TokenTable:
-        """The tokens of some captions, in their order."""
 
 
 class CaptionsOnTheFly:
@@ -55,7 +38,11 @@ class CaptionsOnTheFly:
         self.extractor: ConceptExtractor | None = None
 
     def find(self, sample: SampleFiles) -> CaptionRow:
-        """The `.txt` file of a sample, or the `caption` of its `.json`, as `simzss concepts` reads them."""
+        """The `.txt` file of a sample, or the `caption` of its `.json`, as `simzss concepts` reads them.
+
+        Raises:
+            UserError: If it has none.
+        """
         name = "txt" if "txt" in sample.files else "json"
         texts = {name: sample.files[name].decode("utf-8", "surrogateescape")} if name in sample.files else {}
         row = sample_row(texts, sample.key, AS_NAMED, Place("", "sample", sample.number))
@@ -99,7 +86,11 @@ class JoinedCaptions:
             raise UserError(f"{table} has a key twice, so that samples cannot be joined with it: leave data.table out")
 
     def find(self, sample: SampleFiles) -> int:
-        """The row of a sample."""
+        """The row of a sample.
+
+        Raises:
+            UserError: If the table has none.
+        """
         (key,) = hashes([sample.key.encode()])
         place = int(np.searchsorted(self.keys, key))
         if place == len(self.keys) or self.keys[place] != key:
@@ -109,3 +100,7 @@ class JoinedCaptions:
     def tokens(self, found: Sequence[int]) -> TokenTable:
         """The tokens of some rows."""
         return self.all_tokens.take(np.array(found))
+
+
+ShardCaptions = CaptionsOnTheFly | JoinedCaptions
+"""What finds the caption of a sample, and then makes tokens of several of those that it found."""

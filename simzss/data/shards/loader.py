@@ -23,9 +23,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from simzss.data.batches import make_batch
-from simzss.data.caption_dataset import NEVER
 from simzss.data.live import MOST_PIECES, SMALLEST_PIECE
-from simzss.data.shards.captions import Captions
+from simzss.data.shards.captions import ShardCaptions
 from simzss.data.shards.corpus import StreamOrder
 from simzss.data.shards.store import IMAGES, SampleFiles
 from simzss.data.shards.stream import Stream
@@ -89,15 +88,12 @@ class ShardPieces:
         run: Which draws.
         captions: Where the captions come from.
         crop: Makes the crops.
-        views: Distinct crops per image; None for a new crop at every draw.
+        period: Places in the run after which the crops of an image repeat.
         max_broken: Samples that may be passed over.
     """
 
-    def __init__(
-        self, run: StreamRun, captions: Captions[Any], crop: SeededCrop, views: int | None, max_broken: int
-    ) -> None:
-        self.run, self.captions, self.crop, self.max_broken = run, captions, crop, max_broken
-        self.period = views or NEVER
+    def __init__(self, run: StreamRun, captions: ShardCaptions, crop: SeededCrop, period: int, max_broken: int) -> None:
+        self.run, self.captions, self.crop, self.period, self.max_broken = run, captions, crop, period, max_broken
 
     def made(self, parts: int) -> Iterator[Piece]:
         """This decoding process's pieces, so many for each step."""

@@ -44,9 +44,13 @@ def forget_hashes(table: Path) -> None:
         pq.write_table(written, path, compression="zstd")
 
 
-def change_manifest(table: Path, section: str, name: str, value: object) -> None:
+def change_manifest(table: Path, section: str, name: str | None, value: object) -> None:
+    """Give a key of a section another value, or the section if no key is named."""
     manifest = json.loads((table / "manifest.json").read_text())
-    manifest[section][name] = value
+    if name is None:
+        manifest[section] = value
+    else:
+        manifest[section][name] = value
     (table / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -151,10 +155,12 @@ def test_another_bank_is_refused(table: Path) -> None:
         ("counts", "rows", 12, r"part-00003\.parquet is missing"),
         ("counts", "mentions", 15, "hold RowCounts.*mentions=16.*says.*mentions=15"),
         ("counts", "rows", "8", "is not a concept table"),
+        ("bank", None, {"kind": "file"}, "is not a concept table"),
+        ("parts", None, ["part-00000.parquet"], "is not a concept table"),
         ("parts", "part-00002.parquet", "0" * 64, r"part-00002\.parquet has changed"),
     ],
 )
-def test_a_changed_manifest_is_noticed(table: Path, section: str, name: str, value: object, match: str) -> None:
+def test_a_changed_manifest_is_noticed(table: Path, section: str, name: str | None, value: object, match: str) -> None:
     change_manifest(table, section, name, value)
     refused(table, match)
 

@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from simzss.concepts.table.plan import Plan
 from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.caption_dataset import NEVER
-from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
+from simzss.data.shards.captions import CaptionsOnTheFly, JoinedCaptions, ShardCaptions
 from simzss.data.shards.corpus import ShardCorpus, Span, Streaming, list_shards
 from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
 from simzss.data.shards.store import SampleFiles
@@ -54,11 +53,11 @@ def pattern(fetched: list[list[Fetched]], tmp_path: Path) -> str:
     return write_folder(tmp_path / "folder", fetched)
 
 
-def batches(pattern: str, captions: Captions[Any]) -> ShardLoader:
+def batches(pattern: str, captions: ShardCaptions) -> ShardLoader:
     """One pass: the 25 samples in batches of five."""
     corpus = ShardCorpus(list_shards(pattern), BANK, None)
     run = StreamRun(corpus.streams(Streaming(streams=1, buffer=4), 0, 1), batch_size=5, steps=5)
-    return ShardLoader(ShardPieces(run, captions, CROP, None, 0), TOKENIZER.end_id, len(BANK.names), None, 0)
+    return ShardLoader(ShardPieces(run, captions, CROP, NEVER, 0), TOKENIZER.end_id, len(BANK.names), None, 0)
 
 
 def in_order(pattern: str, fetched: list[list[Fetched]]) -> Iterator[Fetched]:

@@ -23,7 +23,7 @@ from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.batches import make_batch
 from simzss.data.caption_dataset import NEVER
 from simzss.data.shards import store, stream
-from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
+from simzss.data.shards.captions import CaptionsOnTheFly, JoinedCaptions, ShardCaptions
 from simzss.data.shards.corpus import ShardCorpus, Span, Streaming, list_shards
 from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
 from simzss.data.token_table import tokenise
@@ -66,8 +66,8 @@ def run_of(pattern: str, **changed: Any) -> StreamRun:
     return replace(StreamRun(corpus.streams(streaming, 3, 1), batch_size=8, steps=9), **changed)
 
 
-def loader(run: StreamRun, workers: int = 0, captions: Captions[Any] = ON_THE_FLY, max_broken: int = 0) -> ShardLoader:
-    pieces = ShardPieces(run, captions, CROP, None, max_broken)
+def loader(run: StreamRun, workers: int = 0, captions: ShardCaptions = ON_THE_FLY, max_broken: int = 0) -> ShardLoader:
+    pieces = ShardPieces(run, captions, CROP, NEVER, max_broken)
     return ShardLoader(pieces, TOKENIZER.end_id, len(NAMES), chunk_size=None, workers=workers)
 
 

@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
@@ -21,10 +20,10 @@ from simzss.concepts.mentions import Match
 from simzss.concepts.table.reading import read_table
 from simzss.concepts.table.workers import ExtractorRecipe
 from simzss.data.batches import Batches
-from simzss.data.caption_dataset import CaptionDataset
+from simzss.data.caption_dataset import NEVER, CaptionDataset
 from simzss.data.live import Decoder, LiveLoader
 from simzss.data.sampler import BatchSampler
-from simzss.data.shards.captions import Captions, CaptionsOnTheFly, JoinedCaptions
+from simzss.data.shards.captions import CaptionsOnTheFly, JoinedCaptions, ShardCaptions
 from simzss.data.shards.corpus import ShardCorpus, ShardList, Streaming, StreamOrder, list_shards
 from simzss.data.shards.loader import ShardLoader, ShardPieces, StreamRun
 from simzss.data.shards.store import read_samples
@@ -87,10 +86,10 @@ def test_streaming_keeps_up_with_the_folder(flickr: Path, shared: Path) -> None:
         stream = BatchSampler(len(dataset), len(dataset), BATCH, steps, seed=0)
         return LiveLoader(Batches(dataset, tokens, TOKENIZER.end_id), Decoder(dataset, 0), stream, workers=0)
 
-    def shards(captions: Captions[Any]) -> ShardLoader:
+    def shards(captions: ShardCaptions) -> ShardLoader:
         corpus = ShardCorpus(list_shards(pattern), BANK, None)
         run = StreamRun(corpus.streams(Streaming(streams=STREAMS), 0, 1), BATCH, steps)
-        return ShardLoader(ShardPieces(run, captions, CROP, None, 0), TOKENIZER.end_id, len(BANK.names), None, 0)
+        return ShardLoader(ShardPieces(run, captions, CROP, NEVER, 0), TOKENIZER.end_id, len(BANK.names), None, 0)
 
     found: dict[str, list[float]] = {"folder": [], "joined": [], "on the fly": []}
     for _ in range(3):
