@@ -7,8 +7,7 @@ Everything is done by the same code as on real data; what is the demo's own is t
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -41,6 +40,7 @@ from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.segmentation.prompts import embed_names
 from simzss.segmentation.protocol import ClassToken, SegmentationProtocol, load_protocol
 from simzss.segmentation.segmenter import Segmenter
+from simzss.timing import timed
 from simzss.training.fit import fit
 
 GLOBAL_ONLY = "global_only"
@@ -77,20 +77,6 @@ class DemoConfig:
 
 
 @dataclass(frozen=True)
-class Stopwatch:
-    """Seconds by stage."""
-
-    seconds: dict[str, float]
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
-
-
-@dataclass(frozen=True)
 class Outcome:
     """One seed of the demo."""
 
@@ -109,28 +95,28 @@ class Outcome:
 def run_demo(folder: Path, config: DemoConfig) -> Outcome:
     """Everything, for the seed of the world."""
     _make_room(folder)
-    watch = Stopwatch({})
+    seconds: dict[str, float] = {}
     start = time.perf_counter()
-    with watch.stage("world"):
+    with timed(seconds, "world"):
         world = build_world(folder / "world", config.world)
-    with watch.stage("concepts"):
+    with timed(seconds, "concepts"):
         extract_concepts(world, folder / "concepts")
     models = {}
     for name, arguments in config.trainings.items():
-        with watch.stage(name):
+        with timed(seconds, name):
             models[name] = train(folder, name, world, config, arguments)
     protocol = load_protocol(config.protocol)
-    with watch.stage("evaluation"):
+    with timed(seconds, "evaluation"):
         matrices = {name: evaluate_tokens(model, world, protocol) for name, model in models.items()}
     tokens = {name: best_token(name, matrices[name]) for name in models}
     scores = {name: scores_of(matrices[name][token]) for name, token in tokens.items()}
-    with watch.stage("probes"):
+    with timed(seconds, "probes"):
         scores |= evaluate_probes(folder / config.method, world, protocol)
     scores[CHANCE] = scores_of(chance(matrices[config.method][tokens[config.method]].sum(axis=1)))
-    with watch.stage("measures"):
+    with timed(seconds, "measures"):
         measures = {name: measure(load_model(model), world, protocol) for name, model in models.items()}
-    watch.seconds["total"] = time.perf_counter() - start
-    return Outcome(folder, world, models, tokens, scores, measures, watch.seconds)
+    seconds["total"] = time.perf_counter() - start
+    return Outcome(folder, world, models, tokens, scores, measures, seconds)
 
 
 def extract_concepts(world: World, table: Path) -> None:

@@ -6,9 +6,6 @@ A training that has ended is not repeated when the run is started again with the
 """
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from simzss.photographs.scores import questions
 from simzss.photographs.training import Trainings, make_concept_table, train_free_vectors, train_variant
 from simzss.photographs.variants import MAIN_ROWS, Concepts
 from simzss.segmentation.protocol import SegmentationProtocol
+from simzss.timing import timed
 from simzss.training.recipe import read_recipe
 
 RUN_SETTINGS = "settings.json"
@@ -119,11 +117,3 @@ def claim_folder(trainings: Trainings, protocol: SegmentationProtocol) -> dict[s
         raise UserError(f"{trainings.folder} holds a run with other settings: give another --output, or remove it")
     write_atomically(path, json.dumps(settings, indent=1) + "\n")
     return settings
-
-
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Add what a block takes to the seconds of a stage."""
-    start = time.perf_counter()
-    yield
-    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -102,7 +102,7 @@ class PhotographResults:
     mentions: dict[str, int]
     """How often the training captions mention a name."""
     seconds: dict[str, float]
-    """By stage, and in total."""
+    """By stage, and in total; a run that was started again does not count what it had done before."""
     settings: dict[str, Any]
     """All that decides the numbers, with the recipe as its file has it."""
 

@@ -143,22 +143,22 @@ class Export(Callback):
             return
         for logger in trainer.loggers:
             logger.save()
-        folder, data = Path(trainer.default_root_dir), alignment(pl_module).data
+        folder, module = Path(trainer.default_root_dir), alignment(pl_module)
         seconds = time.perf_counter() - self.since
         last = {name: float(value) for name, value in trainer.callback_metrics.items()}
         summary = {
             "steps": trainer.global_step,
-            "pairs": trainer.global_step * data.batch_size,
+            "pairs": trainer.global_step * module.data.batch_size,
             "seconds": seconds,
-            "pairs_per_second": (trainer.global_step - self.first_step) * data.batch_size / seconds,
+            "pairs_per_second": (trainer.global_step - self.first_step) * module.data.batch_size / seconds,
             "device": str(trainer.strategy.root_device),
             "processes": trainer.world_size,
-            "chunk_size": alignment(pl_module).chunk_size,
+            "chunk_size": module.chunk_size,
             "last": {name: value for name, value in last.items() if math.isfinite(value)},
         }
         write_atomically(folder / "summary.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
-        plot_losses(read_metrics(folder), (LOSS, *alignment(pl_module).watched), folder / "losses.png")
-        alignment(pl_module).model.save(folder / MODEL)
+        plot_losses(read_metrics(folder), (LOSS, *module.watched), folder / "losses.png")
+        module.model.save(folder / MODEL)
 
 
 def read_metrics(run: Path) -> pd.DataFrame:
