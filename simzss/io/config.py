@@ -108,9 +108,14 @@ def from_mapping(kind: type[Record], content: Any, where: str) -> Record:
 def arguments_of(kind: type) -> type:
     """A configuration with the constructor's arguments of a class as its keys."""
     hints = get_type_hints(kind.__init__)  # type: ignore[misc]
-    named = [each for each in signature(kind).parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD]
+    named = [signature(kind).parameters[name] for name in argument_names(kind)]
     keys = [(p.name, hints[p.name]) if p.default is p.empty else (p.name, hints[p.name], p.default) for p in named]
-    return configuration(make_dataclass(kind.__name__, keys, frozen=True))
+    return configuration(make_dataclass(kind.__name__, keys, frozen=True, kw_only=True))
+
+
+def argument_names(kind: type) -> list[str]:
+    """The names of a constructor's arguments, all that can be given by name."""
+    return [p.name for p in signature(kind).parameters.values() if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}]
 
 
 def first_mistake(error: ValidationError, kind: type) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from simzss.errors import UserError
+from simzss.io.config import argument_names
 from simzss.modeling.pooling import pool_mentions
 from simzss.types import CaptionEmbeddings, ConceptMentions, ImageFeatures, LossTerms, TextFeatures
 
@@ -66,8 +67,7 @@ class Objective(nn.Module, ABC):
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments, as plain values."""
-        named = [p.name for p in inspect.signature(type(self)).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-        return {name: getattr(self, name) for name in named}
+        return {name: getattr(self, name) for name in argument_names(type(self))}
 
 
 def registered() -> dict[str, type[Objective]]:

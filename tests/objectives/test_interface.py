@@ -22,13 +22,21 @@ OPTIONS = {"embed_dim": WIDTH, "depth": 1, "num_heads": 2}
 
 
 class Toy(Objective):
-    """BatchIndices class token and caption together by their distance: no good method, but a whole one."""
+    """Draws class token and caption together by their distance: no good method, but a whole one."""
 
     def forward(self, image: ImageFeatures, captions: CaptionEmbeddings, mentions: ConceptMentions) -> LossTerms:
         return LossTerms(mse_loss(normalize(image.cls, dim=-1), captions.caption))
 
     def embed_patches(self, image: ImageFeatures) -> Float[Tensor, "batch patches dim"]:
         return normalize(image.patches, dim=-1)
+
+
+class ToyByName(Toy):
+    """A method with an argument that can be given by its name alone."""
+
+    def __init__(self, *, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
 
 
 METHODS: dict[str, Callable[[], Objective]] = {
@@ -125,3 +133,10 @@ def test_a_saved_model_is_the_same_model(
         again.embed_prompts(prompts, [(2, 5), (13, 16)]), model.embed_prompts(prompts, [(2, 5), (13, 16)])
     )
     assert again.embed_patches(images).shape[-1] == again.embed_prompts(prompts).shape[-1]
+
+
+def test_an_argument_that_is_given_by_name_alone_is_saved_too(tmp_path: Path) -> None:
+    model_of(lambda: ToyByName(weight=2.0), tmp_path).save(tmp_path / "model")
+    objective = load_model(tmp_path / "model").objective
+    assert isinstance(objective, ToyByName)
+    assert objective.weight == 2.0
