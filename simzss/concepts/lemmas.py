@@ -11,7 +11,6 @@ import gzip
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
@@ -30,11 +29,6 @@ class LemmaTables:
     """Every noun WordNet knows, in the singular; also those that end in s ("bus", "news")."""
     lemmas: dict[str, str]
     """Any inflected form -> its lemma, whatever its part of speech."""
-
-
-def tables_version() -> str:
-    """Version of the package that the tables come from."""
-    return version(TABLES_PACKAGE)
 
 
 @cache

@@ -51,7 +51,8 @@ def complete_file(
         UserError: If too many images are unreadable, the disk is full, or several machines or runs would fill one file.
     """
     here = ranks_here()
-    needed = _needed(key.shape[0], here, sharded=sharded)
+    crops = np.arange(key.shape[0])
+    needed = crops[np.isin(crops % world_size(), here)] if sharded else crops
     file = FeatureFile(folder, key)
     for leader in (0, here[0]):  # the first machine first: on a shared disk the others then find the file
         if rank() == leader:
@@ -89,12 +90,6 @@ def _fill(
         if to_do:
             compute_features(file, to_do, backbone, dataset, workers)
         barrier()
-
-
-def _needed(crops: int, here: Sequence[int], *, sharded: bool) -> Int[np.ndarray, " needed"]:
-    """The crops that the processes of this machine need."""
-    numbers = np.arange(crops)
-    return numbers[np.isin(numbers % world_size(), here)] if sharded else numbers
 
 
 def _damaged(

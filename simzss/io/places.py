@@ -80,7 +80,9 @@ def locked(folder: Path, share: str = "") -> Iterator[None]:
         with writing(path):
             file = path.open("a")
         with file:
-            if not _lock(file, path):
+            with writing(path):
+                ours = _lock(file, path)
+            if not ours:
                 raise UserError(f"another process is at work in {folder}: wait for it, or give another folder")
             try:
                 yield
@@ -147,6 +149,9 @@ def _lock(file: IO[str], path: Path) -> bool:
         return path.stat().st_ino == os.fstat(file.fileno()).st_ino
     except (BlockingIOError, FileNotFoundError):
         return False
+    except OSError:  # there are no locks here, so nobody else holds it either
+        remove(path)
+        raise
 
 
 def _existing(folder: Path) -> Path:

@@ -1,5 +1,8 @@
 """A place is looked at before the work, is one process's at a time, and has nothing in it where the work failed."""
 
+import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,14 @@ def test_one_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
     with locked(tmp_path / "folder"):
         pass
     assert list((tmp_path / "folder").iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UserError, match=r"cannot write .*\.lock: .*; choose a place whose file system can lock files"):
+        locked(tmp_path / "folder").__enter__()
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from simzss.bench.scale.costs import cost
+from simzss.data.shards.corpus import AT_A_TIME
+from simzss.data.shards.store import BLOCK
 
 
 class RunSide(StrEnum):
@@ -77,7 +79,7 @@ def stages(corpus: WebCorpus, gpus: int) -> list[Stage]:
     ]
 
 
-def sizes(corpus: WebCorpus, gpus: int, streams: int = 512, buffer: int = 10_240, block: int = 4 << 20) -> Sizes:
+def sizes(corpus: WebCorpus, gpus: int, streams: int = 512, buffer: int = 10_240, block: int = BLOCK) -> Sizes:
     """Bytes of what has to be somewhere."""
     others = (gpus - 1) / gpus
     embeddings = 2 * corpus.batch * cost("dim") * 4 * others
@@ -96,7 +98,7 @@ def parsing_seconds(corpus: WebCorpus, gpus: int) -> float:
 
 def listing_seconds(corpus: WebCorpus) -> float:
     """The sizes of all shards from their small files, at the start of every run."""
-    return corpus.shards * cost("request") / 16
+    return corpus.shards * cost("request") / AT_A_TIME
 
 
 def seconds_of(side: RunSide, work: Sequence[Stage]) -> float:

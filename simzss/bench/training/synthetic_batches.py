@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from simzss.bench.drawn_pictures import as_jpeg, drawn_picture
+from simzss.data.batches import rechunked
 from simzss.data.transforms import SeededCrop
 from simzss.io.images import decode_image
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
-from simzss.types import CaptionBatch, Chunk, ConceptMentions
+from simzss.types import CaptionBatch, ConceptMentions
 
 COCO_SIZES = ((640, 480), (640, 427), (480, 640), (640, 425), (500, 375), (427, 640))
 """The commonest sizes of COCO's photographs, width first."""
@@ -83,9 +84,7 @@ def drawn_batch(shapes: Shapes) -> CaptionBatch:
     start = torch.from_numpy(generator.integers(1, lengths - 2))
     concept = torch.from_numpy(generator.integers(0, shapes.concepts, shapes.batch))
     mentions = ConceptMentions(rows, concept, start, start + 1, shapes.concepts)
-    pieces = [slice(first, min(first + shapes.chunk, shapes.batch)) for first in range(0, shapes.batch, shapes.chunk)]
-    chunks = tuple(Chunk(piece, int(lengths[piece.stop - 1]), piece) for piece in pieces)
-    return CaptionBatch(rows, None, ids, mentions, chunks)
+    return rechunked(CaptionBatch(rows, None, ids, mentions, chunks=()), shapes.chunk, END_ID)
 
 
 def padded_ids(ids: Int[Tensor, "batch tokens"]) -> Int[Tensor, "batch context"]:

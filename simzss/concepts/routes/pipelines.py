@@ -1,11 +1,12 @@
 """Which spaCy pipeline reads the captions: by name, by path, or the gazetteer that needs none."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import spacy
 from spacy.language import Language
 
-from simzss.concepts.lemmas import TABLES_PACKAGE, tables_version
+from simzss.concepts.lemmas import TABLES_PACKAGE
 from simzss.errors import UserError
 
 GAZETTEER = "gazetteer"
@@ -52,7 +53,7 @@ def has_parser(nlp: Language) -> bool:
 def describe_pipeline(nlp: Language) -> dict[str, str]:
     """Name and version of what reads the captions, for the record."""
     if not has_parser(nlp):
-        return {"name": GAZETTEER, TABLES_PACKAGE: tables_version(), "spacy": spacy.__version__}
+        return {"name": GAZETTEER, TABLES_PACKAGE: version(TABLES_PACKAGE), "spacy": spacy.__version__}
     name = f"{nlp.lang}_{nlp.meta['name']}"
     return {"name": name, "version": nlp.meta["version"], "spacy": spacy.__version__}
 
