@@ -6,7 +6,7 @@ readers differ in whether they obey, and masks are never turned. Ground truth is
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -96,9 +96,12 @@ def _stems_from_split(benchmark: Benchmark, root: Path) -> list[str]:
     if not path.is_file():  # a pipe would be waited for, without end
         raise problem
     try:
-        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+        stems = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise problem from error
+    if twice := [stem for stem, times in Counter(stems).items() if times > 1]:
+        raise UserError(f"{path}: {twice[0]!r} is listed twice, and would count twice: leave one out")
+    return stems
 
 
 def _stems_from_folder(benchmark: Benchmark, root: Path) -> list[str]:
@@ -167,14 +170,17 @@ def read_mask(path: Path, bits: int) -> Raw:
     """Decode a mask to its raw values.
 
     Raises:
-        UserError: If it is no single-channel image of this many bits.
+        UserError: If it is no single-channel image of this many bits, or has a value beyond them.
     """
     image = open_image(path)
     modes = {8: {"L", "P"}, 16: {"I;16", "I;16B", "I"}}[bits]
     if image.mode not in modes:
         kind = {"I;16": "16-bit", "I": "32-bit", "1": "1-bit"}.get(image.mode, image.mode)
         raise UserError(f"{path}: a {kind} image where a single-channel {bits}-bit mask belongs; export class ids")
-    return np.asarray(image).astype(np.uint8 if bits == 8 else np.uint16, copy=False)
+    values = np.asarray(image)
+    if image.mode == "I" and not 0 <= values.min() <= values.max() < 2**bits:
+        raise UserError(f"{path}: values from {values.min()} to {values.max()}, beyond {bits} bits; export class ids")
+    return values.astype(np.uint8 if bits == 8 else np.uint16, copy=False)
 
 
 def read_ahead(read: Callable[[Unread], Read], items: Iterable[Unread], threads: int) -> Iterator[Read]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ class BatchRun:
         videos = self._frame_counts(source for source in sources if source.is_video)
         total = len(photographs) + sum(videos.values())
         self.watch.begin(total)
-        results = self._segment(map(self._photograph, photographs), tell=total <= TOLD)
+        results = self._segment(self._photographs(photographs), tell=total <= TOLD)
         for video in videos:
             results += self._segment_video(video)
         return results
@@ -114,9 +115,14 @@ class BatchRun:
 
     def _segment_video(self, video: Source) -> list[ResultFiles]:
         """Segment the frames that are not done, then draw all of them as one video."""
-        picture, comment = self.output / f"{video.name}_overlay.mp4", f"{self.run_hash} {video.stamp}"
+        try:
+            stamp = video.stamp
+        except UserError as error:
+            self._skip(error)
+            return []
+        picture, comment = self.output / f"{video.name}_overlay.mp4", f"{self.run_hash} {stamp}"
         problems = len(self.problems)
-        results = self._segment(self._frames(video), tell=False)
+        results = self._segment(self._frames(video, stamp), tell=False)
         if len(self.problems) == problems and read_comment(picture) != comment:
             write_video(self._drawn(video, results), picture, frame_rate(video.path), comment)
         return results
@@ -129,13 +135,18 @@ class BatchRun:
             picture = draw_overlay(frame, labels, self.words.by_label)
             yield np.asarray(with_legend(picture, self.words.by_label, range(len(self.words.by_label))))
 
-    def _photograph(self, source: Source) -> PendingImage:
-        at = self.output / source.name
-        files = ResultFiles(at.parent, at.name, self.run_hash, str(source.path), source.stamp, self.heatmaps)
-        return PendingImage(files, lambda: read_pixels(source.path))
+    def _photographs(self, sources: Iterable[Source]) -> Iterator[PendingImage]:
+        for source in sources:
+            at = self.output / source.name
+            try:
+                files = ResultFiles(at.parent, at.name, self.run_hash, str(source.path), source.stamp, self.heatmaps)
+            except UserError as error:
+                self._skip(error)
+            else:
+                yield PendingImage(files, partial(read_pixels, source.path))
 
-    def _frames(self, video: Source) -> Iterator[PendingImage]:
-        folder, stamp = self.output / video.name, video.stamp
+    def _frames(self, video: Source, stamp: str) -> Iterator[PendingImage]:
+        folder = self.output / video.name
         try:
             for index, frame in enumerate(read_frames(video.path)):
                 name = f"{video.path}#{index}"

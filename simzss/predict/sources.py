@@ -12,6 +12,7 @@ from pathlib import Path
 from simzss.errors import UserError
 from simzss.io.images import IMAGE_SUFFIXES
 from simzss.io.places import check_name
+from simzss.io.system_errors import why
 from simzss.predict.video import VIDEO_FORMATS
 
 
@@ -30,8 +31,15 @@ class Source:
 
     @property
     def stamp(self) -> str:
-        """Size and time of the last change: another file under the same name has another stamp."""
-        facts = self.path.stat()
+        """Size and time of the last change: another file under the same name has another stamp.
+
+        Raises:
+            UserError: If the file is not there any more.
+        """
+        try:
+            facts = self.path.stat()
+        except OSError as error:
+            raise UserError(f"cannot read {self.path}: {why(error)}") from error
         return f"{facts.st_size}-{facts.st_mtime_ns}"
 
 

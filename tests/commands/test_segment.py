@@ -18,6 +18,8 @@ import simzss
 from simzss.cli import run
 from simzss.errors import UserError
 from simzss.io.places import locked
+from simzss.predict import batch_run
+from simzss.predict.inputs import read_pixels
 from simzss.predict.predictor import Predictor
 from simzss.predict.video import count_frames, read_frames, write_video
 from tests.evaluation.models import save_tiny_model
@@ -196,6 +198,26 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_done(
         run([*words(base, photos), "--output", str(tmp_path / "out")])
     assert len(files(tmp_path / "out")) == 6
     assert "skipped: cannot read the image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gone", ["b.jpg", "film.mp4"])
+def test_what_is_gone_before_its_turn_is_told_and_the_rest_is_done(
+    base: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    pytest.importorskip("av")
+    write_video([noise(0)] * 2, photos / "film.mp4", Fraction(10), "")
+    read = read_pixels
+
+    def read_and_remove(path: Path) -> np.ndarray:
+        (photos / gone).unlink(missing_ok=True)
+        return read(path)
+
+    monkeypatch.setattr(batch_run, "read_pixels", read_and_remove)
+    with pytest.raises(UserError, match=rf"1 of 4 could not be read: .*{gone}"):
+        run([*words(base, photos), "--output", str(tmp_path / "out")])
+    done = files(tmp_path / "out")
+    assert {"a_labels.png", "more/a_labels.png"} <= done
+    assert ("film_overlay.mp4" in done) == (gone != "film.mp4")
 
 
 @pytest.mark.parametrize("content", [b"", b"I am a video" * 50])

@@ -84,6 +84,13 @@ def test_sixteen_bit_masks_where_they_belong(tmp_path: Path) -> None:
     assert np.array_equal(read_mask(tmp_path / "mask.png", 16), raw)
 
 
+@pytest.mark.parametrize("value", [65536 + 3, -1])
+def test_values_beyond_the_bits_of_a_mask_become_no_other_ids(tmp_path: Path, value: int) -> None:
+    Image.fromarray(np.array([[0, value]], dtype=np.int32)).save(tmp_path / "mask.tif")
+    with pytest.raises(UserError, match=rf"mask\.tif: values from .*{value}.*, beyond 16 bits"):
+        read_mask(tmp_path / "mask.tif", 16)
+
+
 def test_a_palette_keeps_its_indices(tmp_path: Path) -> None:
     raw = np.array([[0, 3], [255, 20]], dtype=np.uint8)
     mask = Image.fromarray(raw)
@@ -207,3 +214,12 @@ def test_a_stem_of_a_split_may_hold_blanks(tmp_path: Path) -> None:
     split.parent.mkdir(parents=True)
     split.write_text("my photo \n\n")
     assert list_stems(voc, tmp_path) == ["my photo"]
+
+
+def test_a_stem_that_stands_twice_in_a_split_is_told(tmp_path: Path) -> None:
+    """Its pixels would count twice."""
+    voc = uncounted("voc20")
+    masks = write_tree(tmp_path, voc)
+    (tmp_path / str(voc.split)).write_text("\n".join([*masks, next(iter(masks))]))
+    with pytest.raises(UserError, match=r"val\.txt: 'picture_0' is listed twice, and would count twice"):
+        list_stems(voc, tmp_path)
