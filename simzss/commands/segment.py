@@ -22,6 +22,7 @@ from simzss.commands.options import (
 from simzss.commands.progress import ImagesPerSecond
 from simzss.devices import Precision
 from simzss.errors import UserError
+from simzss.evaluation.provenance import source_hash
 from simzss.evaluation.scored_model import describe_model
 from simzss.io.hub import find_model
 from simzss.io.places import check_apart, check_writable, locked
@@ -88,7 +89,7 @@ def segment(  # noqa: PLR0913  # one argument per option
 def _hash_run(folder: Path, model: Predictor, words: ClassWords) -> str:
     """A hash of all that decides labels and scores, apart from the images."""
     described = replace(describe_model(folder, model.model), path="")
-    return hash_of([described, model.segmenter.protocol, words, model.segmenter.half_precision])
+    return hash_of([described, model.segmenter.protocol, words, model.segmenter.half_precision, source_hash()])
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from simzss.diagnostics.calibration import (
@@ -29,7 +28,9 @@ from simzss.diagnostics.calibration import (
     without_threshold,
 )
 from simzss.errors import UserError
+from simzss.evaluation.bootstrap import parts_of
 from simzss.evaluation.comparison import Comparison, comparison_of, corrected
+from simzss.evaluation.counts import ImageCounts
 from simzss.evaluation.metrics import contingency
 from simzss.evaluation.spec import Benchmark
 from simzss.evaluation.task import Watch, unwatched
@@ -160,7 +161,7 @@ def _score(
 
 
 class _Tallies:
-    """Right, labelled and predicted pixels of every image, of the class sets that are compared with the first."""
+    """The counts of every image, of the class sets that are compared with the first."""
 
     def __init__(self, wordings: Sequence[Wording], with_words: bool, classes: int) -> None:
         self.classes = classes
@@ -171,23 +172,23 @@ class _Tallies:
         if with_words:
             self.titles, self.thresholds = [*self.titles, BY_WORDS], [*self.thresholds, None]
             self.places.append(len(wordings))  # the first of the sets with words for the background
-        self.parts: list[list[np.ndarray]] = [[] for _ in self.places]
+        self.counts: list[list[ImageCounts]] = [[] for _ in self.places]
 
     def listen(self, images: Iterable[ScoredImage]) -> Iterator[ScoredImage]:
         """Pass images on, counting."""
         for image in images:
-            for own, place, threshold in zip(self.parts, self.places, self.thresholds, strict=True):
+            for own, place, threshold in zip(self.counts, self.places, self.thresholds, strict=True):
                 found = image.winners[place]
                 labels = found.labels
                 if threshold is not None:
                     labels = labels.masked_fill(found.scores <= torch.tensor(threshold, dtype=torch.float32), 0)
                 matrix = contingency(labels, image.truth, self.classes, self.classes + 1).cpu().numpy()
-                own.append(np.stack([matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)[:-1]]))
+                own.append(ImageCounts.of_matrix(image.stem, matrix))
             yield image
 
     def comparisons(self, benchmark: Benchmark) -> list[Comparison]:
         """Every further one with the first, corrected for their number."""
-        first, *others = (np.stack(own, axis=1) for own in self.parts)
+        first, *others = (parts_of(own, self.classes) for own in self.counts)
         pairs = zip(self.titles[1:], others, strict=True)
         return corrected([comparison_of(benchmark.key, title, benchmark.names, first, own) for title, own in pairs])
 

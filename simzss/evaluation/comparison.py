@@ -165,6 +165,8 @@ def settings_that_differ(first: Run, second: Run) -> list[str]:
             for key in before | after
             if before.get(key) != after.get(key)
         ]
+    before, after = first.results.words, second.results.words
+    told += [f"words {key}: another file" for key in before if key in after and before[key] != after[key]]
     if first.results.precision != second.results.precision:
         told.append(f"precision: {first.results.precision} / {second.results.precision}")
     return told

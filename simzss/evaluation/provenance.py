@@ -16,14 +16,7 @@ import torch
 from simzss import __version__
 from simzss.distributed import rank
 from simzss.errors import UserError
-from simzss.evaluation.results import (
-    RUN,
-    WRITER,
-    CodeVersion,
-    EvaluationRun,
-    ScoredModel,
-    ScorerSettings,
-)
+from simzss.evaluation.results import RUN, WRITER, CodeVersion, EvaluationRun, ScoredModel, ScorerSettings
 from simzss.evaluation.spec import Benchmark, is_yaml
 from simzss.evaluation.vocabularies import words_of
 from simzss.evaluation.wordings import Wording, vocabulary_name

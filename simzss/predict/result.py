@@ -19,16 +19,7 @@ from simzss.benchmarks import BACKGROUND
 from simzss.errors import UserError
 from simzss.predict.exports import coco_annotations, detections
 from simzss.segmentation.label_map import WindowMerger
-from simzss.segmentation.render import (
-    GREY,
-    OPACITY,
-    Colour,
-    colour_of,
-    draw_legend,
-    overlay,
-    save_label_map,
-    save_png,
-)
+from simzss.segmentation.render import GREY, OPACITY, Colour, colour_of, draw_legend, overlay, save_label_map, save_png
 
 if TYPE_CHECKING:
     import supervision

@@ -166,6 +166,18 @@ def test_a_half_done_folder_continues(
     assert len(seen) == 3
 
 
+def test_other_code_makes_all_results_again(
+    base: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `simzss evaluate` would not go on with them: labels of two versions are not to be mixed unseen."""
+    output = tmp_path / "out"
+    run([*words(base, photos), "--output", str(output)])
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
+    monkeypatch.setattr("simzss.commands.segment.source_hash", lambda: "another")
+    run([*words(base, photos), "--output", str(output)])
+    assert all(path.stat().st_mtime_ns != changed for path, changed in before.items())
+
+
 def test_a_video_becomes_label_maps_and_a_video(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("av")
     frames = [noise(seed, 31, 45) for seed in range(5)]

@@ -123,6 +123,13 @@ def test_other_settings_are_told(tmp_path: Path) -> None:
     assert settings_that_differ(*runs) == ["protocol crop: 224 / 448"]
 
 
+def test_words_of_another_file_under_one_name_are_told(tmp_path: Path) -> None:
+    hashes = {"a": {"mine for pets": "1", "standard for pets": "2"}, "b": {"mine for pets": "3", "mine for cars": "4"}}
+    runs = [load_run(write_run(tmp_path / name, some_counts(0, 0.7))) for name in hashes]
+    worded = (replace(run, results=replace(run.results, words=hashes[run.folder.name])) for run in runs)
+    assert settings_that_differ(*worded) == ["words mine for pets: another file"]
+
+
 def test_label_maps_from_files_have_no_protocol_to_differ_in(tmp_path: Path) -> None:
     model, maps = (load_run(write_run(tmp_path / name, some_counts(0, 0.7))) for name in ("model", "maps"))
     maps = replace(maps, results=replace(maps.results, protocol=None))
