@@ -37,7 +37,7 @@ from simzss.modeling.backbone import BackboneConfig, ImageBackbone
 from simzss.modeling.named_backbones import timm_name
 from simzss.modeling.released import load_exactly, read_state_dict
 
-HIDDEN, FORMERLY = "hidden_layers.", "linear_layer2."
+HIDDEN_LAYERS, FORMER_LAYER = "hidden_layers.", "linear_layer2."
 """Where hidden layers lie in a file, and where older files have the only one."""
 
 ACTS: dict[str | None, Callable[[Tensor], Tensor]] = {
@@ -168,8 +168,8 @@ def read_projection(path: Path, clip_dim: int, dim: int, act: str | None) -> Pro
     Raises:
         UserError: If tensors are missing, unknown, or do not fit between the two spaces; they are named.
     """
-    found = {name.replace(FORMERLY, f"{HIDDEN}0."): tensor for name, tensor in read_state_dict(path).items()}
-    hidden = len({name.split(".")[1] for name in found if name.startswith(HIDDEN)})
+    found = {name.replace(FORMER_LAYER, f"{HIDDEN_LAYERS}0."): tensor for name, tensor in read_state_dict(path).items()}
+    hidden = len({name.split(".")[1] for name in found if name.startswith(HIDDEN_LAYERS)})
     projection = Projection(clip_dim, dim, hidden, act)
     load_exactly(projection, found, f"{path} is no projection of Talk2DINO from {clip_dim} to {dim} dimensions")
     return projection

@@ -26,14 +26,14 @@ KEPT = 1800
 FONTS = ["system-ui", "sans-serif"]
 
 Arguments = ParamSpec("Arguments")
-Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 
-def told(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
+def told(function: Callable[Arguments, Told]) -> Callable[Arguments, Told]:
     """Turn mistakes into messages on the page."""
 
     @wraps(function)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Told:
         try:
             return function(*args, **kwargs)
         except UserError as error:

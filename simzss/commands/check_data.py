@@ -26,7 +26,7 @@ def data_check(
     """Verify the trees and counts of benchmarks, and tell what is missing and how to get it."""
     findings = [inspect(load_benchmark(name), root) for name in benchmarks or EIGHT]
     if read:
-        findings = [_read(finding, root) for finding in findings]
+        findings = [_read_files(finding, root) for finding in findings]
     table = Table("benchmark", "images", "state")
     for finding in findings:
         state = "ready" if not finding.problems else f"{len(finding.problems)} problem(s)"
@@ -38,7 +38,7 @@ def data_check(
         raise UserError(f"{len(broken)} of {len(findings)} benchmarks are not ready: {', '.join(broken)}")
 
 
-def _read(finding: Finding, root: Path) -> Finding:
+def _read_files(finding: Finding, root: Path) -> Finding:
     """The finding with whatever reading every file brings to light."""
     if finding.problems:
         return finding

@@ -40,7 +40,7 @@ from simzss.modeling.pooling import similarity_pool
 from simzss.segmentation.label_map import ClassEmbeddings
 from simzss.segmentation.segmenter import Segmenter
 
-ClassVectors = Float[Tensor, "classes dim"]
+ProbeVectors = Float[Tensor, "classes dim"]
 CHANCE = "chance"
 """The name that `chance` goes by among the scores."""
 
@@ -157,19 +157,19 @@ def patch_share(segmenter: Segmenter, sample: Sample, classes: int) -> Float[Ten
     return functional.avg_pool2d(windows, segmenter.model.patch_size).flatten(2).transpose(1, 2)
 
 
-def fit_probe(probe: Probe, data: PatchTruth, config: ProbeConfig) -> ClassVectors:
+def fit_probe(probe: Probe, data: PatchTruth, config: ProbeConfig) -> ProbeVectors:
     """Class vectors of one kind."""
     if probe is Probe.PROTOTYPES:
         return prototypes(data)
     return cosine_probe(data, config) if probe is Probe.COSINE else concept_only(data, config)
 
 
-def prototypes(data: PatchTruth) -> ClassVectors:
+def prototypes(data: PatchTruth) -> ProbeVectors:
     """The normalised mean patch of every class."""
     return functional.normalize(torch.einsum("wpc,wpd->cd", data.share, data.patches), dim=-1)
 
 
-def cosine_probe(data: PatchTruth, config: ProbeConfig) -> ClassVectors:
+def cosine_probe(data: PatchTruth, config: ProbeConfig) -> ProbeVectors:
     """Cross-entropy of the scaled cosines over single patches, with the shares as soft targets."""
     patches, share = data.patches.flatten(0, 1), data.share.flatten(0, 1)
     generator = torch.Generator().manual_seed(config.seed)
@@ -183,7 +183,7 @@ def cosine_probe(data: PatchTruth, config: ProbeConfig) -> ClassVectors:
     return functional.normalize(vectors.detach(), dim=-1)
 
 
-def concept_only(data: PatchTruth, config: ProbeConfig) -> ClassVectors:
+def concept_only(data: PatchTruth, config: ProbeConfig) -> ProbeVectors:
     """The concept loss of SimZSS with a free vector per class in place of a text encoder."""
     generator = torch.Generator().manual_seed(config.seed)
     shown = data.share.mean(dim=1) > config.visible
@@ -202,7 +202,7 @@ def _concept_loss(
     patches: Float[Tensor, "batch patches dim"],
     window: Int[Tensor, " mentions"],
     concept: Int[Tensor, " mentions"],
-    vectors: ClassVectors,
+    vectors: ProbeVectors,
     config: ProbeConfig,
 ) -> Float[Tensor, ""]:
     query = vectors[concept]
@@ -226,7 +226,7 @@ def _descend(optimizer: torch.optim.Optimizer, loss: Float[Tensor, ""], lr: floa
 
 
 def evaluate_vectors(
-    segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequence[str], vectors: Sequence[ClassVectors]
+    segmenter: Segmenter, benchmark: Benchmark, root: Path, stems: Sequence[str], vectors: Sequence[ProbeVectors]
 ) -> list[Matrix]:
     """One confusion matrix per set of class vectors, from one pass of the backbone."""
     class_sets = [ClassEmbeddings.of_vectors(each) for each in vectors]

@@ -72,7 +72,7 @@ def read_stamps(path: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: If the file is no such shard.
     """
-    columns = _read(path, pa.schema([COUNTS_SCHEMA.field("stem"), COUNTS_SCHEMA.field("stamp")]))
+    columns = _read_table(path, pa.schema([COUNTS_SCHEMA.field("stem"), COUNTS_SCHEMA.field("stamp")]))
     return list(zip(columns["stem"].to_pylist(), columns["stamp"].to_pylist(), strict=True))
 
 
@@ -82,7 +82,7 @@ def read_shard(path: Path) -> list[ImageCounts]:
     Raises:
         UserError: If the file is no such shard.
     """
-    rows = _read(path, COUNTS_SCHEMA).to_pylist()
+    rows = _read_table(path, COUNTS_SCHEMA).to_pylist()
     if not all(map(_is_whole, rows)):
         raise UserError(f"{path}: not a shard of counts (its columns do not fit together); delete it and run again")
     arrays = ({name: np.array(row[name], dtype=np.int64) for name in COUNTS_SCHEMA.names[2:]} for row in rows)
@@ -102,7 +102,7 @@ def _is_whole(row: Mapping[str, Any]) -> bool:
     return len({len(column) for column in columns}) == 1
 
 
-def _read(path: Path, schema: pa.Schema) -> pa.Table:
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         return pq.read_table(path, schema=schema, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:

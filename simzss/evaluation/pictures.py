@@ -16,11 +16,11 @@ def save_overlays(
     paths = [output / f"overlays_{benchmark.key}.png" for benchmark in benchmarks]
     for benchmark, path in zip(benchmarks, paths, strict=True):
         stems = choose(choose(list_stems(benchmark, root), limit), count)
-        save_png(draw(_rows(scorer, benchmark, root, stems), benchmark.names), path)
+        save_png(draw(_panel_rows(scorer, benchmark, root, stems), benchmark.names), path)
     return paths
 
 
-def _rows(scorer: Scorer, benchmark: Benchmark, root: Path, stems: Sequence[str]) -> list[PanelRow]:
+def _panel_rows(scorer: Scorer, benchmark: Benchmark, root: Path, stems: Sequence[str]) -> list[PanelRow]:
     """The label maps of some images, each beside its truth."""
     task = scorer.task([benchmark], root, stems)
     found = task.label_maps(task.read([benchmark], root, stem) for stem in stems)

@@ -58,7 +58,7 @@ class SavedPredictions:
         files = {b.key: find_files(self.folder, b, stems, list_stems(b, root), len(benchmarks)) for b in benchmarks}
         tables = {benchmark.key: table_of(self.values, benchmark) for benchmark in benchmarks}
         columns = [Column.of_classes(benchmark) for benchmark in benchmarks]
-        read = partial(_read, files, tables)
+        read = partial(_read_predicted, files, tables)
         return Task(columns, _label_maps, root, stems, self.device, read, partial(_stamp, files))
 
 
@@ -124,7 +124,7 @@ def table_hash(values: str) -> str | None:
     return file_hash(Path(values))[:16] if is_yaml(values) else None
 
 
-def _read(
+def _read_predicted(
     files: dict[str, dict[str, Path]],
     tables: dict[str, LabelTable | None],
     benchmarks: Sequence[Benchmark],

@@ -126,7 +126,7 @@ def _from_file(benchmark: Benchmark, path: Path) -> Words:
     Raises:
         UserError: If a class is missing, listed twice or foreign, or a word stands for two classes.
     """
-    where, lists = f"vocabulary {path}", _read(path)
+    where, lists = f"vocabulary {path}", _read_words(path)
     needed = benchmark.names[1:] if benchmark.background else benchmark.names
     if missing := [name for name in needed if name not in lists]:
         raise UserError(f"{where}: class {missing[0]!r} of {benchmark.key} is missing; give it one word at least")
@@ -138,7 +138,7 @@ def _from_file(benchmark: Benchmark, path: Path) -> Words:
     return Words(tuple(tuple(lists.get(name, (name,))) for name in benchmark.names))
 
 
-def _read(path: Path) -> dict[str, list[str]]:
+def _read_words(path: Path) -> dict[str, list[str]]:
     """Class -> words.
 
     Raises:
