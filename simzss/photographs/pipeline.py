@@ -15,7 +15,7 @@ from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.mentions import count_mentions
 from simzss.evaluation.task import Watch, unwatched
-from simzss.io.files import write_atomically
+from simzss.io.records import write_json
 from simzss.photographs.evaluation import FREE, PROBES, AnswerScores, retrieve, score_all
 from simzss.photographs.material import Split, coco_split, heldout_pairs, voc_split
 from simzss.photographs.scores import questions
@@ -60,9 +60,10 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol, watch:
     Raises:
         UserError: If some of the material is missing or does not fit, or the folder holds another run.
     """
+    settings = run_settings(trainings, protocol)
     photographs = find_photographs(trainings)
     heldout = heldout_pairs(trainings.material.heldout)
-    settings = claim_folder(trainings, protocol)
+    write_json(trainings.folder / RUN_SETTINGS, settings)
     seconds: dict[str, float] = {}
     with timed(seconds, "concepts"):
         for concepts in dict.fromkeys(row.concepts for row in trainings.rows.values()):
@@ -101,8 +102,8 @@ def find_photographs(trainings: Trainings) -> Photographs:
     return found
 
 
-def claim_folder(trainings: Trainings, protocol: SegmentationProtocol) -> dict[str, Any]:
-    """All that decides the numbers, written into the folder of the run.
+def run_settings(trainings: Trainings, protocol: SegmentationProtocol) -> dict[str, Any]:
+    """All that decides the numbers, as the folder of the run keeps it.
 
     Raises:
         UserError: If the folder holds a run with other settings.
@@ -115,5 +116,4 @@ def claim_folder(trainings: Trainings, protocol: SegmentationProtocol) -> dict[s
     path = trainings.folder / RUN_SETTINGS
     if path.is_file() and json.loads(path.read_text("utf-8")) != settings:
         raise UserError(f"{trainings.folder} holds a run with other settings: give another --output, or remove it")
-    write_atomically(path, json.dumps(settings, indent=1) + "\n")
     return settings

@@ -15,7 +15,7 @@ from simzss.io.records import write_json
 from simzss.model import load_model
 from simzss.photographs import training
 from simzss.photographs.evaluation import IMAGE_CONTEXT
-from simzss.photographs.pipeline import Findings, claim_folder, run_photographs
+from simzss.photographs.pipeline import RUN_SETTINGS, Findings, run_photographs, run_settings
 from simzss.photographs.record import draw_pictures, draw_plot, gather_figures, summary_table
 from simzss.photographs.training import Trainings, make_concept_table
 from simzss.photographs.variants import FURTHER_ROWS, MAIN_ROWS, RELEASED, Concepts
@@ -127,11 +127,21 @@ def test_a_changed_base_of_the_recipe_is_another_run(trainings: Trainings, proto
     own = base.with_name("own.yaml")
     own.write_text(f"base: {base}\n", "utf-8")
     trainings = replace(trainings, recipe=own)
-    claim_folder(trainings, protocol)
-    claim_folder(trainings, protocol)
+    settings = run_settings(trainings, protocol)
+    write_json(trainings.folder / RUN_SETTINGS, settings)
+    assert run_settings(trainings, protocol) == settings
     base.write_text(base.read_text("utf-8").replace("views: 1", "views: 2"), "utf-8")
     with pytest.raises(UserError, match="holds a run with other settings"):
-        claim_folder(trainings, protocol)
+        run_settings(trainings, protocol)
+
+
+def test_a_run_with_other_settings_changes_nothing_of_the_one_that_is_there(
+    trainings: Trainings, protocol: SegmentationProtocol
+) -> None:
+    write_json(trainings.folder / RUN_SETTINGS, run_settings(replace(trainings, epochs=3), protocol))
+    with pytest.raises(UserError, match="holds a run with other settings"):
+        run_photographs(trainings, protocol)
+    assert [path.name for path in trainings.folder.iterdir()] == [RUN_SETTINGS]
 
 
 @pytest.mark.filterwarnings("default")
