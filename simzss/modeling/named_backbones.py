@@ -4,7 +4,6 @@ The table is `backbones.yaml`. It decides nothing that a timm name would not: wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,7 @@ TABLE = Path(__file__).with_name("backbones.yaml")
 
 
 @configuration
-class Entry:
+class NamedBackbone:
     """A model of a family."""
 
     timm: str
@@ -36,26 +35,21 @@ class Family:
     """Of the weights, as the Hugging Face hub calls it."""
     gated: bool | None
     """Whether the hub asks for a log-in before it gives timm's copy of the weights; None where it is not known."""
-    models: dict[str, Entry]
-
-
-@dataclass(frozen=True)
-class NamedBackbone:
-    """A backbone of the table."""
-
-    name: str
-    family: Family
-    entry: Entry
+    models: dict[str, NamedBackbone]
 
 
 @cache
+def families() -> list[Family]:
+    """All of the table."""
+    return [from_mapping(Family, content, f"{TABLE}: {key}") for key, content in read_yaml(TABLE).items()]
+
+
 def named_backbones() -> Mapping[str, NamedBackbone]:
-    """All of the table, by name."""
-    families = [from_mapping(Family, content, f"{TABLE}: {key}") for key, content in read_yaml(TABLE).items()]
-    return {name: NamedBackbone(name, family, entry) for family in families for name, entry in family.models.items()}
+    """The backbones of all families, by name."""
+    return {name: backbone for family in families() for name, backbone in family.models.items()}
 
 
 def timm_name(name: str) -> str:
     """What timm calls a backbone of the table; any other name as it is."""
     named = named_backbones().get(name)
-    return name if named is None else named.entry.timm
+    return name if named is None else named.timm

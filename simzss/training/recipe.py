@@ -98,10 +98,10 @@ def _behind(recipe: Recipe, name: str) -> Recipe:
 
 def on_backbone(recipe: Recipe, backbone: NamedBackbone) -> Recipe:
     """A recipe on another backbone, all of whose settings are its own; in place of none the paper's recipe."""
-    width = backbone.entry.width
+    width = backbone.width
     usual = next((name for widest, name in WIDEST.items() if width <= widest), BEYOND)
     recipe = recipe or read_recipe(usual)
-    return recipe | {"model": recipe.get("model", {}) | {"backbone": {"name": backbone.entry.timm}}}
+    return recipe | {"model": recipe.get("model", {}) | {"backbone": {"name": backbone.timm}}}
 
 
 def _chosen(option: str, value: str) -> Recipe:

@@ -9,11 +9,12 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor
 
 from simzss.modeling.backbone import BackboneConfig, ImageBackbone
-from simzss.modeling.named_backbones import named_backbones, timm_name
+from simzss.modeling.named_backbones import families, named_backbones, timm_name
 from simzss.modeling.vision_towers import tower_of
 
 NAMED = named_backbones()
-VITS = [name for name, named in NAMED.items() if not named.entry.timm.startswith("convnext")]
+FAMILY_OF = {name: family for family in families() for name in family.models}
+VITS = [name for name, named in NAMED.items() if not named.timm.startswith("convnext")]
 PREFIX = {"DINO": 1, "DINOv2": 1, "DINOv2 with registers": 5, "DINOv3": 5, "EUPE": 5, "C-RADIOv3": 8, "C-RADIOv4": 10,
           "TIPSv2": 2, "Perception Encoder, spatial": 1}  # fmt: skip
 """Class and register tokens by family, as their papers or model cards have them."""
@@ -26,12 +27,12 @@ SATELLITE = (0.430, 0.411, 0.296)
 
 def small(name: str) -> dict[str, int]:
     """Options that make a ViT of the table small; its positions are those of 4 x 4 patches."""
-    return {"depth": 2, "embed_dim": 32, "num_heads": 2, "img_size": 4 * NAMED[name].entry.patch}
+    return {"depth": 2, "embed_dim": 32, "num_heads": 2, "img_size": 4 * NAMED[name].patch}
 
 
 def build(name: str) -> ImageBackbone:
     """Weights are so large that attention, and what it knows of places, decides the features."""
-    backbone = ImageBackbone(BackboneConfig(NAMED[name].entry.timm, "random", small(name)))
+    backbone = ImageBackbone(BackboneConfig(NAMED[name].timm, "random", small(name)))
     generator = torch.Generator().manual_seed(0)
     for tensor in backbone.model.parameters():
         scale = 0.3 if tensor.ndim > 1 else 1.0
@@ -43,28 +44,28 @@ def build(name: str) -> ImageBackbone:
 def test_the_table_says_what_timm_says(name: str) -> None:
     named = NAMED[name]
     with torch.device("meta"):  # shapes alone: a giant takes no memory
-        model = timm.create_model(named.entry.timm, pretrained=False, num_classes=0)
+        model = timm.create_model(named.timm, pretrained=False, num_classes=0)
     tower = tower_of(model, name, stage=None)
-    assert (tower.dim, tower.patch_size) == (named.entry.width, named.entry.patch)
-    stated = timm.get_pretrained_cfg(named.entry.timm)
+    assert (tower.dim, tower.patch_size) == (named.width, named.patch)
+    stated = timm.get_pretrained_cfg(named.timm)
     assert stated is not None
-    assert stated.license == named.family.licence
-    assert timm_name(name) == named.entry.timm
+    assert stated.license == FAMILY_OF[name].licence
+    assert timm_name(name) == named.timm
 
 
 def test_another_name_is_timms_own() -> None:
     assert timm_name("vit_tiny_patch16_224") == "vit_tiny_patch16_224"
-    assert len(NAMED) == len({named.entry.timm for named in NAMED.values()})  # no name for a model twice
+    assert len(NAMED) == len({named.timm for named in NAMED.values()})  # no name for a model twice
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", VITS)
 def test_tokens_and_statistics_are_the_familys(name: str) -> None:
     backbone = build(name)
-    family = NAMED[name].family.title
+    family = FAMILY_OF[name].title
     assert backbone.num_prefix_tokens == PREFIX[family]
     assert backbone.pixel_mean == pytest.approx(SATELLITE if name.endswith("_sat") else MEANS[family])
-    assert backbone.licence == NAMED[name].family.licence
+    assert backbone.licence == FAMILY_OF[name].licence
 
 
 @torch.no_grad()
@@ -80,16 +81,16 @@ def test_features_are_those_of_a_timm_model_made_for_that_size(name: str, grid: 
     features, tokens = backbone(images), reference.forward_features(images)
     assert features.grid == grid
     torch.testing.assert_close(features.cls, tokens[:, 0], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(features.patches, tokens[:, PREFIX[NAMED[name].family.title] :], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(features.patches, tokens[:, PREFIX[FAMILY_OF[name].title] :], atol=1e-5, rtol=1e-5)
 
 
 def made_for(name: str, size: tuple[int, int], weights: dict[str, Tensor]) -> Any:
     """Timm's model of one fixed size, with the same weights."""
     options = small(name) | {"img_size": size}
-    model = timm.create_model(NAMED[name].entry.timm, pretrained=False, num_classes=0, **options).eval()
+    model = timm.create_model(NAMED[name].timm, pretrained=False, num_classes=0, **options).eval()
     weights = dict(weights)
     if "pos_embed" in weights:
-        patch = NAMED[name].entry.patch
+        patch = NAMED[name].patch
         grid, tokens = [size[0] // patch, size[1] // patch], weights["pos_embed"].shape[1]
         weights["pos_embed"] = resample_abs_pos_embed(weights["pos_embed"], grid, num_prefix_tokens=tokens - 16)
     model.load_state_dict(weights)

@@ -41,10 +41,10 @@ ONE_OF_EACH = {
 @pytest.mark.parametrize("name", NAMED)
 def test_alone_it_is_the_papers_recipe_on_that_backbone(name: str) -> None:
     recipe = read_request(["--config", name]).recipe
-    assert recipe["model"]["backbone"] == {"name": NAMED[name].entry.timm}
+    assert recipe["model"]["backbone"] == {"name": NAMED[name].timm}
     assert recipe["data"] == read_recipe("simzss_vitb14_coco")["data"]
     assert recipe["model"]["objective"] == read_recipe("simzss_vitb14_coco")["model"]["objective"]
-    assert recipe["data"]["image_size"] % NAMED[name].entry.patch == 0
+    assert recipe["data"]["image_size"] % NAMED[name].patch == 0
 
 
 def test_small_backbones_get_the_papers_small_text_encoder() -> None:
@@ -62,7 +62,7 @@ def test_behind_another_recipe_it_changes_the_backbone_alone() -> None:
 
 def build(name: str) -> ImageBackbone:
     torch.manual_seed(0)
-    return ImageBackbone(BackboneConfig(NAMED[name].entry.timm, "random", yaml.safe_load(ONE_OF_EACH[name])))
+    return ImageBackbone(BackboneConfig(NAMED[name].timm, "random", yaml.safe_load(ONE_OF_EACH[name])))
 
 
 QUICK = {"dinov3_vits16", "dinov3_convnext_tiny", "radio_v3_vitb16"}
@@ -76,7 +76,7 @@ def test_it_trains_and_segments_at_another_size(name: str, recipe: Path, tmp_pat
     backbone, weights = build(name), tmp_path / "weights.safetensors"
     save_file({name: tensor.contiguous() for name, tensor in backbone.model.state_dict().items()}, weights)
     options = [f"--model.backbone.options={ONE_OF_EACH[name]}", f"--model.backbone.weights={weights}"]
-    patch = NAMED[name].entry.patch
+    patch = NAMED[name].patch
     data = [f"--data.image_size={2 * patch}", "--data.epochs=7", "--data.cache=host"]
     model = fit(["--config", str(recipe), "--config", name, *options, *data, "--run", str(tmp_path / "run")])
     losses = read_metrics(tmp_path / "run")["loss"]
@@ -96,5 +96,5 @@ def test_cached_features_belong_to_one_backbone(corpus: Corpus) -> None:
     keys = {name: cache_key(build(name), dataset, torch.float16) for name in ONE_OF_EACH}
     assert len({key.weights for key in keys.values()}) == len(ONE_OF_EACH)
     for name, key in keys.items():
-        assert key.shape == (6, 1 + (64 // NAMED[name].entry.patch) ** 2, 16)
+        assert key.shape == (6, 1 + (64 // NAMED[name].patch) ** 2, 16)
         assert cache_key(build(name), dataset, torch.float16) == key
