@@ -75,5 +75,5 @@ def evaluate_plainly(
         sample = read_sample([benchmark], root, stem)
         scores = reference_scores(segmenter, torch.from_numpy(sample.image), classes)
         labels = reference_labels(scores, classes)
-        truth, count = torch.from_numpy(sample.labels[0]), len(benchmark.names)
+        truth, count = torch.from_numpy(sample.labels[0]).to(labels.device), len(benchmark.names)
         yield labels, multiclass_confusion_matrix(labels, truth, count, ignore_index=IGNORE, validate_args=False)

@@ -146,6 +146,7 @@ def _both_ways(drawn: Drawn) -> tuple[float, float]:
     for stem in drawn.stems:
         for _ in evaluate_plainly(drawn.segmenter, drawn.benchmarks, drawn.class_sets, drawn.root, stem):
             pass
+    wait_for(drawn.segmenter.device)
     return ours, time.perf_counter() - started
 
 
