@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 
 from simzss.bench.drawn_pictures import as_jpeg, drawn_picture
 from simzss.bench.evaluation.timings import random_segmenter
+from simzss.bench.process import wait_for
 from simzss.devices import Precision, pick_device
 from simzss.predict.batch_run import BatchRun, Observer
 from simzss.predict.classes import read_classes
@@ -84,13 +85,15 @@ def measure_own_work(model: Predictor, repetitions: int) -> OwnWork:
     """The least of several runs, the two kinds in turn; the words are embedded before."""
     pixels = drawn(0)
     model.segment(pixels, FIVE_CLASSES)
-    windows = model.segmenter.prepare(torch.from_numpy(pixels)).windows
+    prepared = model.segmenter.prepare(torch.from_numpy(pixels))
     whole, forward = [], []
     for _ in range(repetitions):
         started = time.process_time()
-        model.model.embed_patches(windows)
+        list(model.segmenter.embed([prepared]))
+        wait_for(model.segmenter.device)
         between = time.process_time()
         model.segment(pixels, FIVE_CLASSES)
+        wait_for(model.segmenter.device)
         whole.append(time.process_time() - between)
         forward.append(between - started)
     return OwnWork(min(whole), min(forward))
