@@ -38,8 +38,8 @@ def join_processes() -> int:
 
 def meet_processes() -> None:
     """From now on, if one process ends all of this machine do (see `simzss.peers`), until `part_processes`."""
-    found = zip(all_values(socket.gethostname()), all_values(os.getpid()), strict=True)
-    peers.meet({number: pid for number, (machine, pid) in enumerate(found) if machine == socket.gethostname()})
+    pids = all_values(os.getpid())
+    peers.meet({number: pids[number] for number in ranks_here()})
 
 
 def part_processes() -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from simzss.concepts.mentions import Match
 
 METHOD_OPTION = "--model.objective"
-METHOD_SETTING = f"{METHOD_OPTION}.init_args"
+SETTING = f"{METHOD_OPTION}.init_args"
 PATCH_WIDTH = "PATCH_WIDTH"
 """Stands for the width of the backbone's patches in the arguments of a row."""
 
@@ -61,21 +61,21 @@ class Variant:
 
 
 RELEASED = {
-    "mention_sum": f"{METHOD_SETTING}.mention_pooling=sum",
-    "query_concept": f"{METHOD_SETTING}.query=concept",
-    "target_predicted": f"{METHOD_SETTING}.target=predicted",
+    "mention_sum": f"{SETTING}.mention_pooling=sum",
+    "query_concept": f"{SETTING}.query=concept",
+    "target_predicted": f"{SETTING}.target=predicted",
     "statistics_openai": "--model.backbone.statistics=openai",
 }
 """The switches of `as_released.yaml` that this backbone has."""
 
 MAIN_ROWS: Mapping[str, Variant] = {
     "simzss": Variant("SimZSS: both losses", shortened=False),
-    "global_only": Variant("without the concept loss", (f"{METHOD_SETTING}.concept_weight=0",), shortened=False),
+    "global_only": Variant("without the concept loss", (f"{SETTING}.concept_weight=0",), shortened=False),
 }
 FURTHER_ROWS: Mapping[str, Variant] = {
     "simzss_third": Variant("SimZSS at a third of the steps"),
-    "global_only_third": Variant("without the concept loss, a third", (f"{METHOD_SETTING}.concept_weight=0",)),
-    "weight_005": Variant("the paper's weight of the concept loss", (f"{METHOD_SETTING}.concept_weight=0.05",)),
+    "global_only_third": Variant("without the concept loss, a third", (f"{SETTING}.concept_weight=0",)),
+    "weight_005": Variant("the paper's weight of the concept loss", (f"{SETTING}.concept_weight=0.05",)),
     **{name: Variant(f"released: {name}", (argument,)) for name, argument in RELEASED.items()},
     "as_released": Variant("all switches of the released code", tuple(RELEASED.values())),
     "bank_mined_without": Variant("bank mined, test names kept out", concepts=Concepts(Bank.MINED_WITHOUT)),
@@ -86,8 +86,8 @@ FURTHER_ROWS: Mapping[str, Variant] = {
         "PACL",
         (
             f"{METHOD_OPTION}=PACL",
-            f"{METHOD_SETTING}.vision_width={PATCH_WIDTH}",
-            f"{METHOD_SETTING}.text_width={PATCH_WIDTH}",
+            f"{SETTING}.vision_width={PATCH_WIDTH}",
+            f"{SETTING}.text_width={PATCH_WIDTH}",
         ),
     ),
 }
