@@ -15,6 +15,7 @@ from rich.table import Table
 
 from simzss.demo.demo_results import DEMO_RESULTS, DemoResults
 from simzss.errors import UserError
+from simzss.evaluation.tables import markdown_table
 from simzss.io.files import read_text
 from simzss.io.records import to_plain
 
@@ -119,8 +120,7 @@ def methods_table(demos: Sequence[Demo]) -> Table:
 def to_markdown(demos: Sequence[Demo]) -> str:
     """The table for a document."""
     heads, *rows = to_rows(demos)
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "\n".join(markdown_table(heads, rows))
 
 
 def worlds_that_differ(demos: Sequence[Demo]) -> list[str]:

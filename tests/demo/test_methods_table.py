@@ -58,6 +58,11 @@ def test_a_method_of_two_demos_is_told_apart_and_what_was_not_measured_is_a_ques
     assert {line.count("|") for line in lines} == {len(KEYS) + 3}
 
 
+def test_a_bar_in_the_name_of_a_folder_ends_no_cell(tmp_path: Path) -> None:
+    folders = [write(tmp_path / name, {"pacl": scores(0.2)}) for name in ("a", "b|c")]
+    assert r"b\|c) | 3 | 21.0" in to_markdown([Demo(folder, load_demo(folder)) for folder in folders])
+
+
 def test_the_command_prints_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
