@@ -25,7 +25,7 @@ import yaml
 from simzss.benchmarks import EIGHT
 from simzss.errors import UserError
 from simzss.evaluation.spec import STANDARD, Benchmark, is_yaml, load_benchmark
-from simzss.io.files import read_text
+from simzss.io.config import read_yaml
 
 ADDED = ("synonyms", "hypernyms")
 """Lists that stand beside the standard names."""
@@ -49,7 +49,7 @@ def words_of(benchmark: Benchmark, vocabulary: str) -> Words:
     """The words of a vocabulary; the standard names where it says nothing of them.
 
     Raises:
-        UserError: If no benchmark has such a vocabulary, or a file does not fit the classes.
+        UserError: If neither this benchmark nor a packaged one has it, or a file does not fit the classes.
     """
     standard = Words(tuple((name,) for name in benchmark.names))
     if is_yaml(vocabulary):
@@ -67,7 +67,7 @@ def words_of(benchmark: Benchmark, vocabulary: str) -> Words:
         return _nonsense(benchmark)
     if vocabulary not in known_vocabularies([benchmark]):
         known = ", ".join(sorted(known_vocabularies([benchmark])))
-        raise UserError(f"no benchmark has class names {vocabulary!r}; choose among {known}, or give a YAML file")
+        raise UserError(f"{benchmark.key} has no class names {vocabulary!r}; choose among {known}, or give a YAML file")
     return Words(benchmark.words(vocabulary))
 
 
@@ -142,20 +142,9 @@ def _read_words(path: Path) -> dict[str, list[str]]:
     """Class -> words.
 
     Raises:
-        UserError: If the file cannot be read, names a class twice, or holds something else.
+        UserError: If the file cannot be read, or holds something else.
     """
-    try:
-        text = read_text(path)
-        node, lists = yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text)
-    except OSError as error:
-        raise UserError(f"no vocabulary {path}: {error.strerror}; choose another") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, no UTF-8, nested too deep
-        raise UserError(f"vocabulary {path}: not a YAML file ({error})") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise UserError(f"vocabulary {path}: expected one line per class, such as 'cat: [cat, kitten]'")
-    names = [key.value for key, _ in node.value]  # a mapping read as usual would keep the last of two equal keys
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"vocabulary {path}: class {twice[0]!r} stands there twice; join the two")
+    lists = read_yaml(path)
     for name, words in lists.items():
         if not isinstance(words, list) or not words or not all(isinstance(w, str) and w.strip() for w in words):
             raise UserError(f"vocabulary {path}: {name!r} needs a list of words, such as [cat, kitten]")

@@ -71,13 +71,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds.
 
     Raises:
-        UserError: If the file is missing or is no YAML mapping.
+        UserError: If the file is missing or is no YAML mapping, or a mapping in it has a key twice.
     """
     try:
         text = read_text(path)
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise UserError(f"{path}: an alias (*name) can make a small file endless; write out what it stands for")
-        content = yaml.safe_load(text)
+        loader = _SingleKeys(text)
+        loader.name = str(path)
+        content = loader.get_single_data()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none, no UTF-8, nested too deep
@@ -87,6 +89,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if foreign := [key for key in content if not isinstance(key, str)]:
         raise UserError(f"{path}: key {foreign[0]!r} is no text: quote it, or leave it out")
     return content
+
+
+class _SingleKeys(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice; YAML forbids it, but PyYAML would keep the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            seen = set()
+            for place, _ in node.value:
+                if (key := self.construct_object(place, deep=True)) in seen:
+                    where = f"{self.name}, line {place.start_mark.line + 1}"
+                    raise UserError(f"{where}: key {key!r} stands there twice; write it once")
+                seen.add(key)
+        return mapping
 
 
 def from_mapping(kind: type[Record], content: Any, where: str) -> Record:

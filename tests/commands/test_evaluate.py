@@ -144,7 +144,7 @@ def test_a_name_variant_that_nobody_has_is_refused(scene: Path) -> None:
     write_colours(scene)
     (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"names": "clip_dinosaur"}))
     with pytest.raises(
-        UserError, match=r"no benchmark has class names 'clip_dinosaur'; .* proxyclip, standard, synonyms"
+        UserError, match=r"colours has no class names 'clip_dinosaur'; .* proxyclip, standard, synonyms"
     ):
         evaluate(scene)
     (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"names": "proxyclip"}))

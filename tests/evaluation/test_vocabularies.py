@@ -1,5 +1,6 @@
 """Word lists: each class has its words, none has another's, and files are refused that do not fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,12 @@ def test_a_file_gives_every_class_its_words(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("cat: [cat]\n", "class 'dog' of two is missing"),
-        ("cat: [cat]\ndog: [dog]\ncat: [kitten]\n", "class 'cat' stands there twice"),
+        ("cat: [cat]\ndog: [dog]\ncat: [kitten]\n", "line 3: key 'cat' stands there twice; write it once"),
         ("cat: [cat]\ndog: [dog]\ncow: [cow]\n", "'cow' is no class of two"),
         ("cat: [pet]\ndog: [dog, pet]\n", "'pet' is listed twice"),
         ("cat: cat\ndog: [dog]\n", "'cat' needs a list of words"),
         ("cat: []\ndog: [dog]\n", "'cat' needs a list of words"),
-        ("[cat, dog]\n", "expected one line per class"),
+        ("[cat, dog]\n", "expected keys and values, got list"),
         ("cat: [", "not a YAML file"),
     ],
 )
@@ -87,8 +88,15 @@ def test_a_file_that_does_not_fit_gets_one_line(tmp_path: Path, text: str, compl
 
 def test_unknown_vocabularies_are_refused_but_one_of_another_benchmark_is_not() -> None:
     check_vocabulary([TWO], "proxyclip")  # renames nothing there
-    with pytest.raises(UserError, match=r"no benchmark has class names 'clip_dinosaur'; choose among .*synonyms"):
+    with pytest.raises(UserError, match=r"two has no class names 'clip_dinosaur'; choose among .*synonyms"):
         check_vocabulary([TWO], "clip_dinosaur")
-    with pytest.raises(UserError, match="no vocabulary nowhere"):
+    with pytest.raises(UserError, match=r"nowhere\.yaml: cannot be read"):
         check_vocabulary([TWO], "nowhere.yaml")
     assert {"standard", "plural", "clip_dinoiser"} <= known_vocabularies([TWO])
+
+
+def test_of_two_own_benchmarks_the_one_without_a_vocabulary_is_named() -> None:
+    renamed = replace(TWO, key="renamed", variants={"pets": {"cat": ("kitty",)}})
+    assert words_of(renamed, "pets").classes == (("kitty",), ("dog",))
+    with pytest.raises(UserError, match=r"^two has no class names 'pets'; choose among"):
+        check_vocabulary([renamed, TWO], "pets")

@@ -106,3 +106,25 @@ def test_keys_of_a_yaml_file_are_text(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("width: 1\n2: 3\n")
     with pytest.raises(UserError, match=r"a\.yaml: key 2 is no text"):
         read_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("width: 1\ninner:\n  depth: 2\nwidth: 3\n", "x.yaml, line 4: key 'width' stands there twice; write it once"),
+        ("width: 1\ninner:\n  depth: 2\n  depth: 2\n", "x.yaml, line 4: key 'depth' stands there twice"),
+        ("names: [{a: 1, b: 2, 'a': 3}]", "x.yaml, line 1: key 'a' stands there twice"),
+        ("pairs: {1: 2, 0x1: 3}", "x.yaml, line 1: key 1 stands there twice"),
+    ],
+)
+def test_a_key_is_written_once(tmp_path: Path, content: str, complaint: str) -> None:
+    (tmp_path / "x.yaml").write_text(content)
+    with pytest.raises(UserError) as raised:
+        read_yaml(tmp_path / "x.yaml")
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_one_key_in_two_mappings_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("a: {depth: 1}\nb: {depth: 1, a: 2}\n")
+    assert read_yaml(tmp_path / "x.yaml") == {"a": {"depth": 1}, "b": {"depth": 1, "a": 2}}

@@ -100,3 +100,10 @@ def test_no_class_but_a_registered_method_is_imported(
         read(["--config=demo", f"--config={recipe}", *options])
     assert "\n" not in str(error.value)
     assert "canary_of_the_recipes" not in sys.modules
+
+
+@pytest.mark.parametrize("section", ["model", "data"])
+def test_a_recipe_says_every_key_once(tmp_path: Path, section: str) -> None:
+    (tmp_path / "twice.yaml").write_text(f"data:\n  epochs: 1\nmodel: {{}}\n{section}:\n  views: 2\n")
+    with pytest.raises(UserError, match=rf"twice\.yaml, line 4: key '{section}' stands there twice; write it once"):
+        read_request(["--config=demo", f"--config={tmp_path / 'twice.yaml'}"])
