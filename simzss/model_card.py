@@ -156,7 +156,7 @@ def _options(content: dict[str, Any]) -> list[str]:
         "--templates": protocol["templates"],
         "--class-token": protocol["class_token"],
         "--background": protocol["background"],
-        "--threshold": protocol["threshold"],
+        "--threshold": None if protocol["background"] == "words" else protocol["threshold"],
         "--precision": content["precision"],
         "--limit": content["limit"],
     }

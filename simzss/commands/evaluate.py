@@ -32,7 +32,7 @@ from simzss.evaluation.runner import ModelScorer
 from simzss.evaluation.scored_model import load_scored
 from simzss.evaluation.spec import STANDARD, Benchmark, check_keys, load_benchmark
 from simzss.evaluation.task import COUNTS, Scorer, choose
-from simzss.evaluation.thresholds import calibrated, image_hashes
+from simzss.evaluation.thresholds import calibrated, image_hashes, load_calibration
 from simzss.evaluation.vocabularies import MADE, check_vocabulary
 from simzss.evaluation.wordings import Wording, wordings_of
 from simzss.io.places import locked, nothing_left
@@ -107,11 +107,9 @@ def evaluate(  # noqa: PLR0913  # one argument per option
     else:
         base = _protocol(protocol, threshold, pamr)
         wordings = wordings_of(base, vocabulary or (), templates or (), class_token or (), background or ())
-        calibrate = None
-        if calibration:
-            stems = {each.key: choose(list_stems(each, data_root), limit) for each in chosen}
-            hashes = {each.key: image_hashes(each, data_root, stems[each.key]) for each in chosen}
-            calibrate = partial(calibrated, calibration, evaluated=hashes)
+        if threshold is not None or calibration:
+            _check_threshold_counts(wordings)
+        calibrate = _calibration(calibration, chosen, data_root, limit) if calibration else None
         segmenting = Segmenting(pick_device(device, join_processes()), windows_at_once, precision, bottom_up)
         scored = _model(model, chosen, wordings, segmenting, calibrate)
     mentions = {each.key: count_mentions(concepts, each.names) for each in chosen} if concepts else {}
@@ -182,6 +180,25 @@ def _protocol(name: str, threshold: float | None, pamr: bool | None) -> Segmenta
     protocol = load_protocol(name)
     protocol = protocol if threshold is None else replace(protocol, threshold=threshold)
     return protocol if pamr is None else replace(protocol, pamr=pamr)
+
+
+def _check_threshold_counts(wordings: Sequence[Wording]) -> None:
+    """Refuse a threshold where no wording finds its background by one."""
+    if all(wording.background is BackgroundRule.WORDS for wording in wordings):
+        raise UserError(
+            "--threshold and --calibration change nothing where the background is found by words: leave them out, or"
+            " add --background threshold"
+        )
+
+
+def _calibration(
+    path: Path, benchmarks: Sequence[Benchmark], data_root: Path, limit: int | None
+) -> Callable[[Wording, ScoredModel], Wording]:
+    """What gives a wording the threshold of a file, which is read before the images, as these take long."""
+    made = load_calibration(path)
+    stems = {each.key: choose(list_stems(each, data_root), limit) for each in benchmarks}
+    hashes = {each.key: image_hashes(each, data_root, stems[each.key]) for each in benchmarks}
+    return partial(calibrated, path, made, evaluated=hashes)
 
 
 def _model(

@@ -50,13 +50,27 @@ def image_hashes(benchmark: Benchmark, root: Path, stems: Sequence[str]) -> tupl
     return tuple(file_hash(root / benchmark.images.format(stem=stem))[:16] for stem in stems)
 
 
+def load_calibration(path: Path) -> Calibration:
+    """Read a calibration.
+
+    Raises:
+        UserError: If the file is missing or damaged.
+    """
+    return load_json(Calibration, path, "simzss calibrate")
+
+
 def calibrated(
-    path: Path, protocol: SegmentationProtocol, model: ScoredModel, evaluated: Mapping[str, Sequence[str]]
+    path: Path,
+    made: Calibration,
+    protocol: SegmentationProtocol,
+    model: ScoredModel,
+    evaluated: Mapping[str, Sequence[str]],
 ) -> SegmentationProtocol:
-    """The protocol with the threshold of a file.
+    """The protocol with the threshold of a calibration.
 
     Args:
-        path: Of the calibration.
+        path: Of the calibration, for people.
+        made: What it holds.
         protocol: What else decides the scores.
         model: What a result says of the model.
         evaluated: The hashes of the images, by benchmark.
@@ -64,7 +78,6 @@ def calibrated(
     Raises:
         UserError: If the calibration was made for another model or protocol, or on one of these images.
     """
-    made = load_json(Calibration, path, "simzss calibrate")
     if (made.plugin, made.model) != (model.plugin, model.weights):
         before, now = (_told(*each) for each in ((made.plugin, made.model), (model.plugin, model.weights)))
         raise UserError(f"{path}: made for another model ({before}, not {now}); calibrate this one")

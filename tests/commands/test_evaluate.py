@@ -70,11 +70,14 @@ def test_writes_everything_that_decided_the_scores(scene: Path, capsys: pytest.C
     assert f"{100 * colours['miou']:.2f}" in capsys.readouterr().out
 
 
-def test_the_command_on_a_model_card_gives_the_scores_again(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rule", [{"threshold": "0.4"}, {"background": "words"}])
+def test_the_command_on_a_model_card_gives_the_scores_again(
+    scene: Path, monkeypatch: pytest.MonkeyPatch, rule: dict[str, str]
+) -> None:
     monkeypatch.setattr("simzss.commands.evaluate.load_benchmark", uncounted)
     write_tree(scene / "data", uncounted("voc21"))
-    options = {"protocol": "demo", "limit": "2", "threshold": "0.4", "class-token": "mention", "templates": "plain"}
-    options |= {"vocabulary": "clip_dinoiser", "precision": "bfloat16"}
+    options = {"protocol": "demo", "limit": "2", "class-token": "mention", "templates": "plain"}
+    options |= rule | {"vocabulary": "clip_dinoiser", "precision": "bfloat16"}
     words = [word for option, value in options.items() for word in (f"--{option}", value)]
     stated = evaluate(scene, *words, "--no-pamr", benchmarks="voc21")
     (score,) = read_scores(scene / "out")
@@ -256,6 +259,43 @@ def test_a_threshold_chosen_on_one_split_is_taken_for_another(scene: Path, capsy
     (scene / "data" / "val.txt").write_text("\n".join(stems[1:]))
     with pytest.raises(UserError, match="chosen on 1 of the images of colours that are evaluated"):
         evaluate(scene, "--calibration", str(scene / "threshold.json"), output="again")
+
+
+@pytest.mark.parametrize("option", [["--threshold", "0.3"], ["--calibration", "x.json"]])
+def test_a_threshold_is_refused_where_it_decides_nothing(scene: Path, option: list[str]) -> None:
+    """Not beside words alone, whoever asks for them; beside both rules it decides one of them."""
+    spec = SHAPES | {"labels": {"kind": "identity"}, "background": True}
+    (scene / "colours.yaml").write_text(yaml.safe_dump(spec))
+    write_colours(scene)
+    nothing = "change nothing where the background is found by words: leave them out, or add --background threshold"
+    with pytest.raises(UserError, match=nothing):
+        evaluate(scene, *option, "--background", "words")
+    (scene / "small.yaml").write_text(yaml.safe_dump(PROTOCOL | {"background": "words"}))
+    with pytest.raises(UserError, match=nothing):
+        evaluate(scene, *option)
+    assert not (scene / "out").exists()
+
+
+def test_a_threshold_beside_both_rules_counts_for_one(scene: Path) -> None:
+    spec = SHAPES | {"labels": {"kind": "identity"}, "background": True}
+    (scene / "colours.yaml").write_text(yaml.safe_dump(spec))
+    write_colours(scene)
+    both = ["--background", "words", "--background", "threshold"]
+    wordings = evaluate(scene, *both, "--threshold", "0.3", "--limit", "1")["benchmarks"]["colours"]["wordings"]  # type: ignore[index]
+    assert list(wordings) == ["standard plain mention words", "standard plain mention 0.3"]
+
+
+@pytest.mark.parametrize(("content", "complaint"), [(None, "cannot read .*x.json"), ("{", "x.json is damaged")])
+def test_a_calibration_that_cannot_be_read_is_told_before_the_work(
+    scene: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, complaint: str
+) -> None:
+    write_colours(scene)
+    if content:
+        (scene / "x.json").write_text(content)
+    for work in ("image_hashes", "load_scored"):
+        monkeypatch.setattr(f"simzss.commands.evaluate.{work}", lambda *_, **__: pytest.fail("work was begun"))
+    with pytest.raises(UserError, match=complaint):
+        evaluate(scene, "--calibration", str(scene / "x.json"))
 
 
 def test_an_incomplete_copy_of_one_of_the_eight_is_refused_before_anything_is_written(scene: Path) -> None:

@@ -13,8 +13,8 @@ from simzss.errors import UserError
 from simzss.evaluation.dataset import list_stems
 from simzss.evaluation.results import ScoredModel
 from simzss.evaluation.runner import evaluate_benchmark
-from simzss.evaluation.thresholds import Calibration, calibrated, image_hashes
-from simzss.io.records import load_json, write_json
+from simzss.evaluation.thresholds import Calibration, calibrated, image_hashes, load_calibration
+from simzss.io.records import write_json
 from simzss.segmentation.protocol import SegmentationProtocol, TemplateSet
 from simzss.segmentation.segmenter import Segmenter
 from tests.evaluation.trees import write_tree
@@ -70,29 +70,29 @@ def test_risk_is_what_is_wrong_among_the_answered(histogram: ScoreHistogram) -> 
 def test_a_calibration_holds_for_its_model_and_protocol_and_other_images_only(tmp_path: Path) -> None:
     model = ScoredModel("a/model", "f00")
     path = tmp_path / "threshold.json"
-    write_json(path, Calibration(0.3, 0.5, None, {"0.3": 0.5}, VOC.key, "f00", PROTOCOL, ("a", "b")))
-    assert calibrated(path, PROTOCOL, model, {"voc21": ["c"]}).threshold == 0.3
-    assert calibrated(path, replace(PROTOCOL, names="synonyms"), model, {"voc21": ["c"]}).names == "synonyms"
+    made = Calibration(0.3, 0.5, None, {"0.3": 0.5}, VOC.key, "f00", PROTOCOL, ("a", "b"))
+    write_json(path, made)
+    assert load_calibration(path) == made
+    assert calibrated(path, made, PROTOCOL, model, {"voc21": ["c"]}).threshold == 0.3
+    assert calibrated(path, made, replace(PROTOCOL, names="synonyms"), model, {"voc21": ["c"]}).names == "synonyms"
     with pytest.raises(UserError, match=r"made for another model \(f00, not bad\)"):
-        calibrated(path, PROTOCOL, replace(model, weights="bad"), {"voc21": ["c"]})
+        calibrated(path, made, PROTOCOL, replace(model, weights="bad"), {"voc21": ["c"]})
     unhashed = ScoredModel("toy:a", plugin="toy:a")
     with pytest.raises(UserError, match=r"made for another model \(f00, not toy:a\)"):
-        calibrated(path, PROTOCOL, unhashed, {"voc21": ["c"]})
-    write_json(
-        plugged := tmp_path / "plugged.json", replace(load_json(Calibration, path, "x"), model=None, plugin="toy:a")
-    )
-    assert calibrated(plugged, PROTOCOL, unhashed, {"voc21": ["c"]}).threshold == 0.3
+        calibrated(path, made, PROTOCOL, unhashed, {"voc21": ["c"]})
+    plugged = replace(made, model=None, plugin="toy:a")
+    assert calibrated(path, plugged, PROTOCOL, unhashed, {"voc21": ["c"]}).threshold == 0.3
     with pytest.raises(UserError, match=r"made for another model \(toy:a, not toy:b\)"):
-        calibrated(plugged, PROTOCOL, replace(unhashed, plugin="toy:b"), {"voc21": ["c"]})
+        calibrated(path, plugged, PROTOCOL, replace(unhashed, plugin="toy:b"), {"voc21": ["c"]})
     with pytest.raises(UserError, match="made with another templates"):
-        calibrated(path, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, {"voc21": ["c"]})
+        calibrated(path, made, replace(PROTOCOL, templates=TemplateSet.CLIP7), model, {"voc21": ["c"]})
     with pytest.raises(
         UserError, match="chosen on 1 of the images of voc20 that are evaluated; calibrate on a training"
     ):
-        calibrated(path, PROTOCOL, model, {"voc20": ["b", "c"]})
+        calibrated(path, made, PROTOCOL, model, {"voc20": ["b", "c"]})
     path.write_text("{}")
     with pytest.raises(UserError, match="key 'threshold' is missing; it is not what this `simzss calibrate` writes"):
-        calibrated(path, PROTOCOL, model, {"voc21": ["c"]})
+        load_calibration(path)
 
 
 def test_an_image_is_known_by_its_content_wherever_it_lies(root: Path, tmp_path: Path) -> None:
