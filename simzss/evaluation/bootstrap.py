@@ -10,7 +10,7 @@ Statistics, 1979) keeps the chance of even one such finding at 5 %: the smallest
 next by k - 1, and so on, never falling below the one before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ from simzss.evaluation.metrics import intersection_over_union, mean_over_classes
 
 DRAWS = 2000
 LEVEL = 95.0
+BLOCK = 1 << 23
+"""Numbers that are drawn at a time, 8 bytes each: all draws of a data set of 100,000 images would take gigabytes."""
 
 Parts = Int64[np.ndarray, "parts images classes"]
 """Right, labelled and predicted pixels of every image and class."""
@@ -39,15 +41,23 @@ class Interval:
 
 def paired_bootstrap(first: Parts, second: Parts) -> Interval:
     """Of the mIoU of the second minus that of the first, over the same images; NaN where no pixel is labelled."""
-    images = first.shape[1]
-    rng = np.random.default_rng(0)
-    draws = rng.multinomial(images, np.full(images, 1 / images), size=DRAWS)
-    differences = mean_over_classes(class_iou(draws, second)) - mean_over_classes(class_iou(draws, first))
+    blocks = [
+        mean_over_classes(class_iou(draws, second)) - mean_over_classes(class_iou(draws, first))
+        for draws in _draws(first.shape[1])
+    ]
+    differences = np.concatenate(blocks)
     known = differences[~np.isnan(differences)]  # a draw may hold no labelled pixel
     if not len(known):
         return Interval(float("nan"), float("nan"), float("nan"))
     low, high = np.percentile(known, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return Interval(float(low), float(high), _p_value(known))
+
+
+def _draws(images: int) -> Iterator[Int64[np.ndarray, "draws images"]]:
+    """How often each draw holds each image, some draws at a time; of one generator, so the same in any blocks."""
+    rng, rows = np.random.default_rng(0), max(1, BLOCK // images)
+    for begin in range(0, DRAWS, rows):
+        yield rng.multinomial(images, np.full(images, 1 / images), size=min(rows, DRAWS - begin))
 
 
 def _p_value(differences: Float64[np.ndarray, " draws"]) -> float:

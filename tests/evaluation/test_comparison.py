@@ -1,6 +1,7 @@
 """Comparisons of runs: counting against repetition, intervals against cases where the answer is known."""
 
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from simzss.errors import UserError
+from simzss.evaluation import bootstrap
 from simzss.evaluation.bootstrap import class_iou, holm, paired_bootstrap, parts_of
 from simzss.evaluation.comparison import compare_runs, compare_wordings, comparison_of, load_run, settings_that_differ
 from simzss.evaluation.counts import ImageCounts, total, write_shard
-from simzss.evaluation.metrics import scores_of
+from simzss.evaluation.metrics import mean_over_classes, scores_of
 from simzss.evaluation.report import write_results
 from simzss.evaluation.results import results_of
 from simzss.evaluation.spec import load_benchmark
@@ -52,6 +54,31 @@ def test_draws_equal_repeated_images() -> None:
     weights = np.bincount(drawn, minlength=5)[None]
     expected = scores_of(total((counts[index] for index in drawn), 4)).class_iou
     np.testing.assert_allclose(class_iou(weights, parts_of(counts, 4))[0], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1999, 2000])
+def test_draws_in_blocks_equal_all_draws_at_once(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """To the last bit."""
+    images, rng = 60, np.random.default_rng(1)
+    first, second = (np.sort(rng.integers(0, 500, (3, images, 171)), axis=0) for _ in range(2))
+    draws = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=2000)
+    differences = mean_over_classes(class_iou(draws, second)) - mean_over_classes(class_iou(draws, first))
+    monkeypatch.setattr(bootstrap, "BLOCK", rows * images + images // 2)
+    found = paired_bootstrap(first, second)
+    low, high = np.percentile(differences, [2.5, 97.5])
+    sides = [(side.sum() + 1) / 2001 for side in (differences <= 0, differences >= 0)]
+    assert (found.low, found.high, found.p) == (low, high, min(1.0, 2 * min(sides)))
+
+
+def test_the_memory_of_draws_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 1 MB, where all draws together have 16 MB."""
+    monkeypatch.setattr(bootstrap, "BLOCK", 1 << 17)
+    parts = np.ones((3, 1000, 1), dtype=np.int64)
+    tracemalloc.start()
+    paired_bootstrap(parts, parts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6e6
 
 
 def test_images_without_a_labelled_pixel_decide_nothing() -> None:
