@@ -1,7 +1,8 @@
 """Captions in tar shards: the files of a sample share a name up to the first dot, and stand one after the other.
 
 The naming of WebDataset (https://github.com/webdataset/webdataset): `000017.jpg`, `000017.txt`, `000017.json`. The
-caption is the `.txt` file, or else the field `caption` of the `.json` file; the key is the shared name.
+caption is the `.txt` file, or else the field `caption` of the `.json` file, in any case of letters; the key is the
+shared name.
 
 A small compressed file may unpack to any size. What is read into memory, texts and the headers of long names, is
 limited; all else is passed over. A broken header is told, where tarfile would take it for the end of the file.
@@ -66,30 +67,37 @@ def _refuse_longer(member: tarfile.TarInfo) -> None:
 
 def _members(archive: tarfile.TarFile, columns: Columns) -> Iterator[tuple[str, str, str]]:
     """Sample name, suffix and, where it may hold the caption, content of every file."""
+    texts = {"txt", "json"} | ({columns.caption.lower()} if columns.caption else set())
     for member in archive:
         name = PurePosixPath(member.name)
-        stem, _, suffix = name.name.partition(".")
+        stem, suffix = name.name.partition(".")[0], sample_suffix(member.name)
         if member.isfile() and stem:  # hidden files are no samples, such as the `._17.jpg` of tar on macOS
             content = b""
-            if suffix in {"txt", "json", columns.caption}:
+            if suffix in texts:
                 _refuse_longer(member)
                 content = archive.extractfile(member).read()  # type: ignore[union-attr]  # an ordinary file
             yield str(name.with_name(stem)), suffix, content.decode("utf-8", "surrogateescape")
 
 
+def sample_suffix(name: str) -> str:
+    """What stands behind the first dot of a file's name: `17.TXT` is the `txt` of its sample as well."""
+    return name.rpartition("/")[2].partition(".")[2].lower()
+
+
 def sample_row(texts: dict[str, str], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:
     """The row of one sample, from its files by their suffix."""
     name = columns.caption or ("txt" if "txt" in texts else "caption")
-    if name in texts and columns.key is None:  # as nearly always: a JSON file beside it is not looked at
-        return checked_row(texts[name].rstrip("\r\n"), key, place)
+    text = texts.get(name.lower())
+    if text is not None and columns.key is None:  # as nearly always: a JSON file beside it is not looked at
+        return checked_row(text.rstrip("\r\n"), key, place)
     fields = _fields(texts.get("json", "{}"))
     if fields is None:
         return BadRow(f"{place} ({key}): broken JSON")
     if columns.key is not None and columns.key not in fields:
         return BadRow(f"{place} ({key}): no key field {columns.key!r}; the fields are: {', '.join(fields)}")
-    if name not in texts and name not in fields:
+    if text is None and name not in fields:
         return BadRow(f"{place} ({key}): no caption; its files are: {', '.join(texts)}")
-    caption = texts[name].rstrip("\r\n") if name in texts else fields[name]
+    caption = fields[name] if text is None else text.rstrip("\r\n")
     return checked_row(caption, key if columns.key is None else fields[columns.key], place)
 
 

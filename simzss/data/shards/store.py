@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import fsspec
 
+from simzss.concepts.readers.shards import sample_suffix
 from simzss.errors import UserError
 
 BLOCK = 4 << 20
@@ -173,7 +174,7 @@ def _members(stream: io.BufferedIOBase) -> Iterator[tarfile.TarInfo]:
     archive: Any  # its list of members is no part of what is documented
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         for member in archive:
-            if member.isreg() and _is_read(member.name):
+            if member.isreg() and sample_suffix(member.name) in READ_SUFFIXES:
                 yield member
             archive.members = []  # it would keep all of them
 
@@ -185,10 +186,6 @@ def _content(stream: io.BufferedIOBase, member: tarfile.TarInfo) -> bytes:
     if len(content) < member.size:
         raise EOFError(f"it ends within {member.name}")
     return content
-
-
-def _is_read(name: str) -> bool:
-    return name.rpartition("/")[2].partition(".")[2].lower() in READ_SUFFIXES
 
 
 def _open_plain(url: str) -> io.BufferedIOBase:

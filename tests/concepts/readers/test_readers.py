@@ -137,6 +137,21 @@ def test_the_fields_of_tar_samples(tmp_path: Path) -> None:
     assert problem(rows[2]).endswith("sample 3 (9): broken JSON")
 
 
+def test_suffixes_in_a_tar_are_read_in_any_case(tmp_path: Path) -> None:
+    path = tmp_path / "shard.tar"
+    contents = {"7.TXT": b"a dog", "8.Json": b'{"caption": "a cat"}', "9.JPG": b"", "9.Alt.Text": b"a cow"}
+    with tarfile.open(path, "w") as archive:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    rows = list(open_corpus(str(path)).rows())
+    assert rows[:2] == [CaptionRow("7", "a dog"), CaptionRow("8", "a cat")]
+    assert problem(rows[2]).endswith("sample 3 (9): no caption; its files are: jpg, alt.text")
+    for named in ("alt.text", "Alt.Text"):
+        assert list(open_corpus(str(path), caption_column=named).rows())[2] == CaptionRow("9", "a cow")
+
+
 def test_hidden_files_in_a_tar_are_no_samples(tmp_path: Path) -> None:
     """Tar on macOS puts what it knows of `17.jpg` into a file `._17.jpg` before it."""
     path = tmp_path / "shard.tar"

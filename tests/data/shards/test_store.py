@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from simzss.concepts.readers.rows import CaptionRow
+from simzss.concepts.readers.source import open_corpus
 from simzss.data.shards import store
 from simzss.data.shards.store import Blocks, StoreError, count_samples, read_samples
 from tests.corpus import Corpus
@@ -35,6 +37,16 @@ def test_samples_are_what_was_written(corpus: Corpus, shard: Path) -> None:
     expected = [{"__key__": key, **files} for key, files in samples_of(corpus).items()]
     assert content(shard) == expected
     assert count_samples(str(shard)) == 6
+
+
+def test_suffixes_count_in_any_case_as_for_simzss_concepts(tmp_path: Path) -> None:
+    captions = {"7": "a dog", "8": "a cat", "9": "a cow"}
+    suffixes = ["txt", "TXT", "Txt"]
+    files = [{suffix: text.encode(), "JPG": b"j"} for suffix, text in zip(suffixes, captions.values(), strict=True)]
+    write_shard(tmp_path / "00000.tar", zip(captions, files, strict=True))
+    streamed = content(tmp_path / "00000.tar")
+    assert streamed == [{"__key__": key, "txt": text.encode(), "jpg": b"j"} for key, text in captions.items()]
+    assert list(open_corpus(str(tmp_path / "00000.tar")).rows()) == [CaptionRow(*each) for each in captions.items()]
 
 
 def test_any_place_of_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
