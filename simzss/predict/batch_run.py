@@ -15,7 +15,7 @@ from simzss.predict.classes import ClassWords
 from simzss.predict.inputs import read_pixels
 from simzss.predict.predictor import Predictor
 from simzss.predict.result import Segmentation, draw_overlay, with_legend
-from simzss.predict.saved import ResultFiles
+from simzss.predict.saved import ResultFiles, remove_later_frames
 from simzss.predict.sources import Source
 from simzss.predict.video import count_frames, frame_rate, read_comment, read_frames, write_video
 
@@ -123,7 +123,10 @@ class BatchRun:
         picture, comment = self.output / f"{video.name}_overlay.mp4", f"{self.run_hash} {stamp}"
         problems = len(self.problems)
         results = self._segment(self._frames(video, stamp), tell=False)
-        if len(self.problems) == problems and read_comment(picture) != comment:
+        if len(self.problems) > problems:
+            return results
+        remove_later_frames(self.output / video.name, len(results))
+        if read_comment(picture) != comment:
             write_video(self._drawn(video, results), picture, frame_rate(video.path), comment)
         return results
 

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from simzss.io.files import written_whole
 from simzss.io.records import to_plain
+from simzss.io.system_errors import writing
 from simzss.predict.exports import coco_annotations, with_box
 from simzss.predict.result import Segmentation, save_labels
 from simzss.segmentation.render import save_png
@@ -92,6 +93,24 @@ def read_note(path: Path) -> dict[str, Any] | None:
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
         return None
     return note if isinstance(note, dict) and {"run", "source", "stamp", "areas", "scores"} <= note.keys() else None
+
+
+def remove_later_frames(folder: Path, frames: int) -> None:
+    """Remove what a longer video, made into this folder before, left of frames that there are no more.
+
+    Only what is one: a photograph may have a number for its name. The label map goes last, as it tells what the others
+    are.
+
+    Raises:
+        UserError: If something cannot be removed.
+    """
+    for labels in folder.glob("*_labels.png"):
+        name = labels.name.removesuffix("_labels.png")
+        note = read_note(labels) if name.isdecimal() and int(name) >= frames else None
+        if note is not None and note["source"].endswith(f"#{int(name)}"):
+            for path in (*folder.glob(f"{name}_heatmap_*.png"), labels):
+                with writing(path):
+                    path.unlink()
 
 
 def write_found(results: Iterable[ResultFiles], classes: Sequence[str], path: Path) -> None:

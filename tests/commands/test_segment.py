@@ -202,6 +202,26 @@ def test_a_video_becomes_label_maps_and_a_video(base: Path, tmp_path: Path) -> N
     assert {path.name for path in before if before[path] != after[path]} == {"000003_labels.png"}
 
 
+def test_nothing_stays_of_a_longer_video_before(base: Path, tmp_path: Path) -> None:
+    """But for photographs in the folder of its frames, whose names are numbers too."""
+    pytest.importorskip("av")
+    sources, output = tmp_path / "in", tmp_path / "out"
+    (sources / "film").mkdir(parents=True)
+    for name in ("000004", "7"):
+        Image.fromarray(noise(9)).save(sources / "film" / f"{name}.png")
+    command = [*words(base, sources), "--output", str(output), "--heatmap"]
+    write_video([noise(seed) for seed in range(4)], sources / "film.mp4", rate=Fraction(10), comment="")
+    run(command)
+    longer = files(output)
+    assert {"film/000003_labels.png", "film/000003_heatmap_0_cat.png"} <= longer
+    (output / "film" / "000009_labels.png").write_bytes((output / "film" / "000003_labels.png").read_bytes())
+    write_video([noise(seed) for seed in range(2)], sources / "film.mp4", rate=Fraction(10), comment="")
+    run(command)
+    gone = {name for name in longer if name.startswith(("film/000002", "film/000003"))}
+    assert files(output) == longer - gone | {"film/000009_labels.png"}  # which notes that it is another frame's
+    assert count_frames(output / "film_overlay.mp4") == 2
+
+
 def test_what_cannot_be_read_is_told_and_the_rest_is_done(
     base: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
