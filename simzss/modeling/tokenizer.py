@@ -15,7 +15,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -92,7 +92,7 @@ class Tokenizer:
         self.vocabulary_size = self._fast.get_vocab_size()
         self.start_id, self.end_id = self.vocabulary_size - 2, self.vocabulary_size - 1
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of everything that ids and spans depend on: vocabulary, merges, repairs and context length."""
         identity = f"{self.context_length}\0{ftfy.__version__}\0{self._fast.to_str()}"

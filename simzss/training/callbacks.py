@@ -170,7 +170,7 @@ def read_metrics(run: Path) -> pd.DataFrame:
 
 def plot_losses(table: pd.DataFrame, names: Sequence[str], picture: Path) -> None:
     """Draw what was logged under these names over the steps of a run."""
-    figure = Figure(figsize=(10 / 3 * len(names), 3), layout="constrained")
+    figure = Figure(figsize=(10 / 3 * len(names), 3), layout="tight")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         axes.plot(table["step"], table[name])
         axes.set(title=name.replace("_", " "), xlabel="step")

@@ -6,6 +6,7 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ import torch
 from simzss import cli
 from simzss.distributed import all_sum, join_processes
 from simzss.errors import UserError
-from simzss.training.module import Alignment
 
 
 def fail() -> None:
@@ -39,14 +39,15 @@ def always_sum(target: str) -> Callable[..., Any]:
 
 def train() -> None:
     """Let the fourth step fail."""
-    step = Alignment.training_step
+    alignment = import_module("simzss.training.module").Alignment  # here, since what only sums starts sooner without
+    step = alignment.training_step
 
-    def failing(self: Alignment, batch: Any, batch_idx: int) -> torch.Tensor:
+    def failing(self: Any, batch: Any, batch_idx: int) -> torch.Tensor:
         if batch_idx == 4:
             fail()
         return step(self, batch, batch_idx)
 
-    Alignment.training_step = failing  # type: ignore[method-assign]
+    alignment.training_step = failing
 
 
 if __name__ == "__main__":
