@@ -16,7 +16,7 @@ import yaml
 
 from simzss import __version__
 from simzss.concepts.bank import BankKind, ConceptBank
-from simzss.concepts.mining import coverage
+from simzss.concepts.coverage import coverage
 from simzss.errors import UserError
 
 PAPERS = {

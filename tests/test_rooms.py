@@ -132,6 +132,12 @@ def test_the_concept_side_imports_without_torch() -> None:
     assert len(ended.stdout.split()) >= len(expected)
 
 
+def test_a_model_is_used_without_a_parser() -> None:
+    """Where models are used there need be no spaCy, and importing it takes most of a second."""
+    code = "import sys, simzss.model, simzss.predict.predictor; sys.exit('spacy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_readme_lists_every_room() -> None:
     plan = (ROOT / "README.md").read_text("utf-8").split("## How it is built")[1].split("```")[1]
     rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}

@@ -9,8 +9,9 @@ from rich.table import Table
 from simzss.commands.console import make_console, say
 from simzss.commands.progress import watching
 from simzss.concepts.bank import ConceptBank, open_bank
+from simzss.concepts.coverage import coverage
 from simzss.concepts.extractor import ConceptExtractor
-from simzss.concepts.mining import coverage, mine
+from simzss.concepts.mining import mine
 from simzss.concepts.readers.bad_rows import OnError, good_rows
 from simzss.concepts.readers.source import Reader, open_corpus
 from simzss.concepts.routes.pipelines import load_pipeline

@@ -7,25 +7,13 @@ out even the names that the captions themselves share with a test set.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from simzss.benchmarks import class_names
 from simzss.concepts.bank import BankKind, Concept, ConceptBank, normalise, singular
 from simzss.concepts.extractor import ConceptExtractor
 from simzss.concepts.routes.parser import NounPhrase
 
 NAME = re.compile(r"[^\W\d_]{2,}( [^\W\d_]{2,})?")
 """One or two words of letters: no numbers, no single letters, no stray punctuation."""
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How much of a benchmark's vocabulary a bank knows."""
-
-    benchmark: str
-    found: int
-    classes: int
-    missing: tuple[str, ...]
 
 
 def mine(
@@ -61,18 +49,6 @@ def unknown_phrases(extractor: ConceptExtractor, captions: Iterable[str]) -> Cou
     """
     names = (_name(phrase) for phrases in extractor.phrases(captions) for phrase in phrases)
     return Counter(name for name in names if NAME.fullmatch(name) and extractor.bank.lookup(name) is None)
-
-
-def coverage(bank: ConceptBank) -> list[Coverage]:
-    """What the bank knows of each of the eight benchmarks' class names."""
-    classes = ConceptBank.benchmarks()
-    covered = []
-    for benchmark, names in class_names().items():
-        entries = {name: classes.lookup(name) for name in names}
-        words = {name: classes.names[entry] for name, entry in entries.items() if entry is not None}
-        missing = tuple(name for name, word in words.items() if bank.lookup(word) is None)
-        covered.append(Coverage(benchmark, len(words) - len(missing), len(words), missing))
-    return covered
 
 
 def _spellings(phrases: Iterable[list[NounPhrase]]) -> Iterator[str]:

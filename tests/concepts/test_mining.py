@@ -6,8 +6,9 @@ import pytest
 
 from simzss.benchmarks import class_names
 from simzss.concepts.bank import BankKind, ConceptBank
+from simzss.concepts.coverage import coverage
 from simzss.concepts.extractor import ConceptExtractor
-from simzss.concepts.mining import coverage, mine, unknown_phrases
+from simzss.concepts.mining import mine, unknown_phrases
 from simzss.concepts.routes.parser import NounPhrase
 from simzss.concepts.routes.pipelines import load_pipeline
 

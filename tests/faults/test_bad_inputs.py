@@ -95,7 +95,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
                           " {new}/found.json", ""),
     "calibrate, no images": (f"calibrate {{model}} {ON} --benchmark {{root}}/background.yaml --split empty.txt --output"
                              " {new}/found.json", ""),
-    "audit, words nested deep": (AUDIT + "{file}", "a: " + "[" * 5_000),
+    "audit, words nested deep": (AUDIT + "{file}", "a: " + "[" * 2_000),
     "audit, words of a class": (AUDIT + "{file}", "cat: [a]\ndog: [b]\nbird: !!python/name:os.system [c]\n"),
     "audit, a list for a name": (AUDIT + "{file}", "? [a]\n: [b]\n"),
     "audit, a date that is none": (AUDIT + "{file}", "cat: [x]\ndog: [y]\nbird: [2020-99-99]\n"),

@@ -24,7 +24,7 @@ def test_yaml_that_grows_when_it_is_read(tmp_path: Path) -> None:
 
 
 def test_nesting_without_end(tmp_path: Path) -> None:
-    for name, text in (("deep.json", "[" * 100_000), ("deep.yaml", "a: " + "[" * 5_000)):
+    for name, text in (("deep.json", "[" * 100_000), ("deep.yaml", "a: " + "[" * 2_000)):
         path = tmp_path / name
         path.write_text(text)
         with pytest.raises(UserError):
