@@ -21,7 +21,7 @@ from simzss.evaluation.metrics import intersection_over_union, mean_over_classes
 
 DRAWS = 2000
 LEVEL = 95.0
-BLOCK = 1 << 23
+DRAWN_AT_ONCE = 1 << 23
 """Numbers that are drawn at a time, 8 bytes each: all draws of a data set of 100,000 images would take gigabytes."""
 
 Parts = Int64[np.ndarray, "parts images classes"]
@@ -55,7 +55,7 @@ def paired_bootstrap(first: Parts, second: Parts) -> Interval:
 
 def _draws(images: int) -> Iterator[Int64[np.ndarray, "draws images"]]:
     """How often each draw holds each image, some draws at a time; of one generator, so the same in any blocks."""
-    rng, rows = np.random.default_rng(0), max(1, BLOCK // images)
+    rng, rows = np.random.default_rng(0), max(1, DRAWN_AT_ONCE // images)
     for begin in range(0, DRAWS, rows):
         yield rng.multinomial(images, np.full(images, 1 / images), size=min(rows, DRAWS - begin))
 

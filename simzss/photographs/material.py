@@ -77,11 +77,11 @@ def coco_split(root: Path, split: str, folder: Path) -> Split:
     return Split(described, folder)
 
 
-def heldout_pairs(path: Path) -> list[tuple[str, list[str]]]:
+def heldout_pairs(path: Path, images: Path) -> list[tuple[str, list[str]]]:
     """The held-back photographs by name, with their captions.
 
     Raises:
-        UserError: If the file holds none.
+        UserError: If the file holds none, or one of them is not there.
     """
     try:
         stored = json.loads(path.read_text("utf-8"))
@@ -93,6 +93,12 @@ def heldout_pairs(path: Path) -> list[tuple[str, list[str]]]:
         raise UserError(
             f"{path} is no file of captions in COCO's format ({error!r}); see data_prep.flickr8k"
         ) from error
+    if not captions:
+        raise UserError(f"{path} names no photograph; see data_prep.flickr8k")
+    if missing := [name for name in captions if not (images / name).is_file()]:
+        raise UserError(
+            f"{images} lacks {len(missing)} of the {len(captions)} images that {path} names, the first is {missing[0]}"
+        )
     return list(captions.items())
 
 

@@ -62,7 +62,7 @@ def run_photographs(trainings: Trainings, protocol: SegmentationProtocol, watch:
     """
     settings = run_settings(trainings, protocol)
     photographs = find_photographs(trainings)
-    heldout = heldout_pairs(trainings.material.heldout)
+    heldout = heldout_pairs(trainings.material.heldout, trainings.material.images)
     write_json(trainings.folder / RUN_SETTINGS, settings)
     seconds: dict[str, float] = {}
     with timed(seconds, "concepts"):

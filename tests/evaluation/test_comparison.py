@@ -63,7 +63,7 @@ def test_draws_in_blocks_equal_all_draws_at_once(monkeypatch: pytest.MonkeyPatch
     first, second = (np.sort(rng.integers(0, 500, (3, images, 171)), axis=0) for _ in range(2))
     draws = np.random.default_rng(0).multinomial(images, np.full(images, 1 / images), size=2000)
     differences = mean_over_classes(class_iou(draws, second)) - mean_over_classes(class_iou(draws, first))
-    monkeypatch.setattr(bootstrap, "BLOCK", rows * images + images // 2)
+    monkeypatch.setattr(bootstrap, "DRAWN_AT_ONCE", rows * images + images // 2)
     found = paired_bootstrap(first, second)
     low, high = np.percentile(differences, [2.5, 97.5])
     sides = [(side.sum() + 1) / 2001 for side in (differences <= 0, differences >= 0)]
@@ -72,7 +72,7 @@ def test_draws_in_blocks_equal_all_draws_at_once(monkeypatch: pytest.MonkeyPatch
 
 def test_the_memory_of_draws_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1 MB, where all draws together have 16 MB."""
-    monkeypatch.setattr(bootstrap, "BLOCK", 1 << 17)
+    monkeypatch.setattr(bootstrap, "DRAWN_AT_ONCE", 1 << 17)
     parts = np.ones((3, 1000, 1), dtype=np.int64)
     tracemalloc.start()
     paired_bootstrap(parts, parts)

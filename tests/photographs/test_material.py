@@ -1,5 +1,6 @@
 """COCO's instances as label maps, and what is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -56,4 +57,15 @@ def test_a_missing_mask_of_voc_is_named(tmp_path: Path) -> None:
 def test_captions_in_another_format_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "heldout.json").write_text(text)
     with pytest.raises(UserError, match=r"heldout\.json is no file of captions"):
-        heldout_pairs(tmp_path / "heldout.json")
+        heldout_pairs(tmp_path / "heldout.json", tmp_path)
+
+
+def test_held_back_photographs_that_are_not_there_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "heldout.json"
+    path.write_text('{"images": [], "annotations": []}')
+    with pytest.raises(UserError, match="names no photograph"):
+        heldout_pairs(path, tmp_path)
+    path.write_text(json.dumps({"images": [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)], "annotations": []}))
+    (tmp_path / "1.jpg").touch()
+    with pytest.raises(UserError, match=r"lacks 1 of the 2 images that .*heldout\.json names, the first is 2\.jpg"):
+        heldout_pairs(path, tmp_path)

@@ -10,6 +10,7 @@ limited; all else is passed over. A broken header is told, where tarfile would t
 
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -36,10 +37,17 @@ def read_tar(path: Path, columns: Columns) -> Iterator[CaptionRow | BadRow]:
         with tarfile.open(path, "r|*", tarinfo=_CheckedInfo) as archive:
             samples = groupby(_members(archive, columns), key=lambda member: member[0])
             for number, (key, members) in enumerate(samples, start=1):
-                texts = {suffix: content for _, suffix, content in members}
-                yield sample_row(texts, key, columns, Place(path, "sample", number))
+                files = [(suffix, content) for _, suffix, content in members]
+                yield _row(files, key, columns, Place(path, "sample", number))
     except (tarfile.TarError, EOFError, OSError, RecursionError) as error:
         raise UserError(f"{path}: not a readable tar file ({error})") from error
+
+
+def _row(files: list[tuple[str, str]], key: str, columns: Columns, place: Place) -> CaptionRow | BadRow:
+    suffixes = Counter(suffix for suffix, _ in files)
+    if twice := [suffix for suffix, times in suffixes.items() if times > 1]:
+        return BadRow(f"{place} ({key}): two files .{twice[0]}, of which one would be lost")
+    return sample_row(dict(files), key, columns, place)
 
 
 class _CheckedInfo(tarfile.TarInfo):

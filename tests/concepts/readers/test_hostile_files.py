@@ -201,3 +201,14 @@ def test_aliases_that_are_no_list_of_names_are_refused(tmp_path: Path, aliases: 
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"bank\.json: concepts\.0\.aliases.* it is not what this `simzss bank` writes"):
         ConceptBank.load(path)
+
+
+def test_two_files_of_one_suffix_in_a_sample_are_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "c.tar", "w") as archive:
+        for name, text in (("7.txt", b"a dog"), ("7.TXT", b"a cat"), ("8.txt", b"a bird")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text))
+    bad, good = read(tmp_path / "c.tar")
+    assert bad.endswith("sample 1 (7): two files .txt, of which one would be lost")
+    assert good == "a bird"
