@@ -16,7 +16,7 @@ from simzss.concepts.bank import ConceptBank
 from simzss.errors import UserError
 from simzss.io.files import file_hash, folder_written_whole
 from simzss.io.hub import fetch_snapshot
-from simzss.io.records import write_json
+from simzss.io.records import checksum_of, write_json
 from simzss.model_card import ModelFacts, card, read_scores
 from simzss.model_folder import (
     BACKBONE,
@@ -184,7 +184,7 @@ class AlignedModel(nn.Module, ModelHubMixin):
                 schema=MODEL_SCHEMA,
                 files={path.name: file_hash(path) for path in sorted(partial.iterdir())},
             )
-            write_json(partial / CONFIG, replace(saved, checksum=saved.own_checksum()))
+            write_json(partial / CONFIG, replace(saved, checksum=checksum_of(saved)))
 
     def generate_model_card(
         self,
@@ -304,7 +304,7 @@ def load_model(folder: Path | str, backbone_weights: str | None = None, *, downl
         model.bank = ConceptBank.load(folder / BANK)
     if PROTOCOL in own:
         model.protocol = read_protocol(folder)
-    if given.checksum not in {None, given.own_checksum()}:  # last: other mistakes are told more exactly
+    if given.checksum not in {None, checksum_of(given)}:  # last: other mistakes are told more exactly
         raise UserError(f"{folder / CONFIG} has changed since it was saved: copy it again, or remove its 'checksum'")
     return model.eval()
 

@@ -6,10 +6,8 @@ and, beside a pretrained T5, `tokenizer.json` its tokenizer. A model that carrie
 `backbone.safetensors`. No pickle anywhere.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from torch import Tensor
 from simzss.errors import UserError
 from simzss.io.config import arguments_of, configuration, from_mapping
 from simzss.io.files import file_hash
-from simzss.io.records import load_json, to_plain
+from simzss.io.records import load_json
 from simzss.io.system_errors import why
 from simzss.modeling.backbone import BackboneConfig
 from simzss.modeling.text_encoder import TextEncoderConfig
@@ -58,11 +56,6 @@ class SavedConfig(ModelConfig):
     """SHA-256 of every other file; none in models that were saved before there were any."""
     checksum: str | None = None
     """Of all other keys; None in models that were saved before there was one. Who edits this file takes it out."""
-
-    def own_checksum(self) -> str:
-        """What the checksum has to be."""
-        others = to_plain(replace(self, checksum=None))
-        return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 @configuration

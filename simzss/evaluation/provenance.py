@@ -16,11 +16,11 @@ import torch
 from simzss import __version__
 from simzss.distributed import rank
 from simzss.errors import UserError
-from simzss.evaluation.results import RUN, WRITER, CodeVersion, EvaluationRun, ScoredModel, ScorerSettings
+from simzss.evaluation.results import RUN, WRITER, ClaimedRun, CodeVersion, EvaluationRun, ScoredModel, ScorerSettings
 from simzss.evaluation.spec import Benchmark, is_yaml
 from simzss.evaluation.vocabularies import words_of
 from simzss.evaluation.wordings import Wording, vocabulary_name
-from simzss.io.records import load_json, to_plain, write_json
+from simzss.io.records import checksum_of, load_json, to_plain, write_json
 from simzss.segmentation.segmenter import Segmenter
 
 DECIDING = (
@@ -92,15 +92,18 @@ def claim(output: Path, run: EvaluationRun) -> EvaluationRun:
     """
     path = output / RUN
     if path.is_file():
-        earlier = load_json(EvaluationRun, path, WRITER)
-        if difference := _changed_setting(to_plain(earlier), to_plain(run)):
+        earlier = load_json(ClaimedRun, path, WRITER)
+        if difference := _changed_setting(to_plain(earlier), to_plain(run) | {"checksum": earlier.checksum}):
             raise UserError(
                 f"{output} holds a run with another {difference}; give another --output, or delete that folder"
             )
+        if earlier.checksum not in {None, checksum_of(earlier)}:
+            raise UserError(f"{path} has changed since it was written; give another --output, or delete that folder")
         run = replace(run, **{key: getattr(earlier, key) | getattr(run, key) for key in GROWING})
     elif (output / "counts").exists():
         raise UserError(f"{output} holds counts without {RUN}, which tells their settings; give another --output")
-    write_json(path, run, writer=f".{rank()}")
+    claimed = ClaimedRun(**vars(run))
+    write_json(path, replace(claimed, checksum=checksum_of(claimed)), writer=f".{rank()}")
     return run
 
 

@@ -86,6 +86,14 @@ class EvaluationRun(ScorerSettings):
 
 
 @configuration
+class ClaimedRun(EvaluationRun):
+    """What `run.json` holds."""
+
+    checksum: str | None = None
+    """Of all other keys; None in runs from before there was one."""
+
+
+@configuration
 class MeanScores:
     """Scores of a benchmark, in [0, 1]."""
 

@@ -1,5 +1,6 @@
 """What the package writes for itself and reads again: typed records in JSON files, damage told in one line."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -34,6 +35,12 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: to_plain(each) for key, each in value.items()}
     return [to_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def checksum_of(record: Any) -> str:
+    """SHA-256 of all that a dataclass holds but its own `checksum`."""
+    others = to_plain(record) | {"checksum": None}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def load_json(kind: type[Record], path: Path, writer: str, newest: int | None = None) -> Record:

@@ -8,9 +8,9 @@ import pytest
 from simzss.errors import UserError
 from simzss.evaluation import provenance
 from simzss.evaluation.provenance import claim, source_hash, spec_hash
-from simzss.evaluation.results import EvaluationRun, ScoredModel
+from simzss.evaluation.results import ClaimedRun, ScoredModel
 from simzss.evaluation.spec import load_benchmark
-from simzss.io.records import load_json
+from simzss.io.records import load_json, write_json
 from tests.evaluation.runs import RUN, run_with
 
 
@@ -32,7 +32,9 @@ def test_label_maps_have_no_weights_and_are_known_by_their_folder(tmp_path: Path
 def test_every_benchmark_claimed_is_remembered(tmp_path: Path) -> None:
     claim(tmp_path, RUN)
     both = claim(tmp_path, run_with(specs={"ade20k": "2"}))
-    assert both == load_json(EvaluationRun, tmp_path / "run.json", "x") == run_with(specs={"voc20": "1", "ade20k": "2"})
+    written = load_json(ClaimedRun, tmp_path / "run.json", "x")
+    assert both == run_with(specs={"voc20": "1", "ade20k": "2"})
+    assert vars(written) == vars(both) | {"checksum": written.checksum}
     claim(tmp_path, RUN)
     with pytest.raises(UserError, match=r"another specs ade20k \(2 instead of 3\)"):
         claim(tmp_path, run_with(specs={"ade20k": "3"}))
@@ -54,3 +56,23 @@ def test_the_code_of_every_room_that_decides_a_score_counts(place: str, monkeypa
     whole = source_hash()
     monkeypatch.setattr(provenance, "DECIDING", [name for name in provenance.DECIDING if name != place])
     assert source_hash() != whole
+
+
+def test_any_flipped_bit_of_what_was_claimed_is_noticed_or_harmless(tmp_path: Path) -> None:
+    """A name that no other part of the run uses would else go into the results as one more benchmark."""
+    claim(tmp_path, RUN)
+    path = tmp_path / "run.json"
+    whole = path.read_bytes()
+    noticed = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 5]) + whole[place + 1 :])
+        try:
+            assert claim(tmp_path, RUN) == RUN
+        except UserError:
+            noticed += 1
+    assert noticed > len(b"".join(whole.split())) / 2
+
+
+def test_a_run_from_before_there_were_checksums_goes_on(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", RUN)
+    assert claim(tmp_path, RUN) == RUN
