@@ -10,6 +10,8 @@ from unittest import mock
 import psutil
 import torch
 
+from simzss.bench.process import peak_resident_bytes
+
 Work = Callable[[], object]
 OWN_PEAK = "next(int(line.split()[1]) * 1024 for line in open('/proc/self/status') if line.startswith('VmHWM'))"
 """The bytes that a process has taken at most, as an expression for one that imports little.
@@ -29,4 +31,4 @@ def _measure(prepare: Callable[..., Work], arguments: tuple[Any, ...]) -> float:
     work = prepare(*arguments)
     before = psutil.Process().memory_info().rss
     work()
-    return (eval(OWN_PEAK) - before) / 1e6  # noqa: S307  # ours
+    return (peak_resident_bytes() - before) / 1e6

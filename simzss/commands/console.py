@@ -14,5 +14,6 @@ def make_console(*, stderr: bool = False) -> Console:
 
 def say(*lines: str, stderr: bool = False) -> None:
     """Print lines, each in one piece: a path that was broken in two could not be copied."""
+    console = make_console(stderr=stderr)
     for line in lines:
-        make_console(stderr=stderr).print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True)

@@ -27,7 +27,7 @@ READ_AT_ONCE = 512
 KEPT_STRINGS = 200_000
 """Strings that spaCy may keep for good, some tens of megabytes; the frequent words are among the first."""
 
-Item = TypeVar("Item")
+Batched = TypeVar("Batched")
 
 
 class ConceptExtractor:
@@ -88,7 +88,7 @@ class ConceptExtractor:
         return nlp.memory_zone() if len(nlp.vocab.strings) > KEPT_STRINGS else nullcontext()
 
 
-def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def in_batches(items: Iterable[Batched], size: int) -> Iterator[list[Batched]]:
     """The items of a stream in lists of a size; the last one may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):

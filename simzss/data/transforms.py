@@ -33,7 +33,7 @@ class SeededCrop:
         """What is kept of an image: top, left, height and width, in pixels.
 
         Torch's common generator of the processor is seeded and set back; `torch.manual_seed` would seed every
-        accelerator's too.
+        accelerator's too. So crops are made by processes, as the loaders do, not by threads of one.
         """
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
